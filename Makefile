@@ -1,0 +1,71 @@
+# Two commands: `make demo` and `make test`. Both set up what is missing, inside this checkout.
+# All set-up talk goes to stderr, so that `make -s demo ARGS="--once --json" > out.json` is JSON.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# Two workers: the suite is measured on two cores, and every worker starts a node of its own.
+PYTEST_ARGS ?= -n 2 --dist worksteal
+
+export PYTHONPATH := contracts
+
+.PHONY: help setup world demo test lint types arrows tests bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup world ## Run the main job on a local chain with the real protocols (ARGS="--once --json")
+	@$(BIN)/underkeel demo $(ARGS)
+
+test: setup world lint types arrows tests ## Set up what is missing and run every check and test
+
+setup: $(VENV)/.complete ## Make the virtual environment, pinned by hash
+
+$(VENV)/.complete: requirements.lock bootstrap.lock pyproject.toml
+	@exec >&2; \
+	if [ -z "$(PYTHON)" ]; then \
+		echo "Underkeel needs Python 3.11 or newer; set PYTHON=/path/to/python3.11 if it has another name."; exit 1; fi; \
+	if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo "PYTHON=$(PYTHON) does not run, or is older than 3.11."; exit 1; fi; \
+	echo "Setting up the Python environment …"; \
+	if ! [ -x $(BIN)/pip ] && ! $(PYTHON) -m venv --clear $(VENV); then \
+		rm -rf $(VENV); \
+		echo "Python cannot make virtual environments here. On Debian and Ubuntu: apt install python3-venv"; exit 1; fi; \
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock; \
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock \
+		|| $(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	touch $@
+
+world: setup ## Install and deploy the real protocols once (cached outside the checkout)
+	@$(BIN)/python -m world build >&2
+
+lint:
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types:
+	@$(BIN)/mypy
+
+arrows:
+	@$(BIN)/lint-imports --no-cache
+
+tests:
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term:skip-covered $(ARGS)
+
+bench: setup world ## Measure bulk reading beside installed peers (ARGS="--quick")
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## Renew the hash-pinned lock files
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --group dev --all-extras --upgrade pyproject.toml -o requirements.lock
+	@echo 'uv' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --upgrade - -o bootstrap.lock
+
+clean: ## Remove the environment and build products (the cached world stays)
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*
