@@ -1,0 +1,1 @@
+"""Speak to EVM chains. The only room that does RPC."""
