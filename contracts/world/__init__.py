@@ -1,0 +1,1 @@
+"""The test world: the protocols' own bytecode, deployed once on a local chain."""

@@ -1,0 +1,34 @@
+"""Crowds: many random positions, the same for the same seed.
+
+`random_accounts` opens them in a handful of blocks; what an account holds depends on the seed,
+its number and the present prices alone.
+"""
+
+from __future__ import annotations
+
+import random
+
+from world.actors import crowd_aave, crowd_morpho
+from world.anvil import Anvil
+from world.world import World, actor
+
+MARKETS = ("aave-3.0", "aave-3.6", "morpho")
+
+
+def random_accounts(world: World[Anvil], seed: int, n: int, market: str) -> tuple[str, ...]:
+    """Open positions for `n` accounts and return their addresses.
+
+    On Aave: one to four collaterals and up to three debts each, among them e-mode and isolated
+    accounts, supplies not used as collateral, dust, stable debt (3.0), and collateral whose LTV
+    became 0 after the loan. On Morpho: up to three markets each, as lender, borrower or both.
+    """
+    if market not in MARKETS:
+        raise ValueError(f"no crowd for {market}: choose from {', '.join(MARKETS)}")
+    users = tuple(actor(f"{market} {seed} {i}") for i in range(n))
+    world.node.fund(users, 10**20)
+    # One generator per account, so that account i is the same in a crowd of any size.
+    dice = [random.Random(f"{market}/{seed}/{i}") for i in range(n)]
+    opener = crowd_morpho.open_all if market == "morpho" else crowd_aave.open_all
+    with world.node.ticking():
+        opener(world, market, users, dice)
+    return users
