@@ -1,0 +1,226 @@
+"""Write the input of the lending lens and take its output apart.
+
+Both are described in contracts/src/LendingLens.sol. The output becomes arrays without passing
+through an object per account.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chain import calls
+from chain.bulk import Chunk, Lens
+from chain.types import Address, address_of_word
+from protocols.aave_v3.columns import U8, U16, U32, U64
+
+PROGRAM: Final = "lending_lens"
+RESOLVE, WALLET, HEALTH = 1, 2, 4
+OK: Final = 0
+STARVED: Final = 4
+NOT_BEGUN: Final = 5
+CAUSES: Final = {
+    1: "reverted",
+    2: "answered more than fits",
+    3: "gave no whole answer",
+    4: "may have failed for want of gas",
+    5: "was not asked for want of gas",
+}
+ALLOWANCE: Final = 600_000
+"""Gas for one question about an account; many times what a proxied token takes."""
+HEAVY: Final = 4_000_000
+"""Gas for one question about the pool; oracles can be dear."""
+FLOOR: Final = 120_000
+
+_HEAD: Final = 47
+_FACTS: Final = 8
+_AMOUNT: Final = [("hi", ">u8"), ("lo", ">u8")]
+_ENTRY: Final = np.dtype(
+    [("account", ">u4"), ("reserve", ">u2"), ("kind", "u1"), ("status", "u1"), *_AMOUNT]
+)
+_ROW: Final = np.dtype([("status", "u1"), ("emode", "u1"), ("configuration", ">u8", (4,))])
+_FACT: Final = np.dtype([("status", "u1"), ("word", "V32")])
+_RESERVE: Final = np.dtype(
+    [
+        ("status", "u1"),
+        ("traits", "u1"),
+        ("id", ">u2"),
+        ("asset", "V20"),
+        ("configuration", "V32"),
+        ("liquidity_index", "V16"),
+        ("liquidity_rate", "V16"),
+        ("borrow_index", "V16"),
+        ("borrow_rate", "V16"),
+        ("updated_at", ">u8"),
+        ("a_token", "V20"),
+        ("stable_token", "V20"),
+        ("debt_token", "V20"),
+        ("priced", "u1"),
+        ("price", "V32"),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One reserve as the lens found it."""
+
+    status: int
+    traits: int
+    id: int
+    asset: Address
+    configuration: int
+    liquidity_index: int
+    liquidity_rate: int
+    borrow_index: int
+    borrow_rate: int
+    updated_at: int
+    a_token: Address
+    stable_token: Address
+    debt_token: Address
+    price: int | None
+    """None where the oracle gave none."""
+    starved: bool
+    """Whether gas may be what it lacked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One chunk as arrays; `account` counts from its first account, `reserve` in listed order."""
+
+    pool: Address
+    oracle: Address
+    reserves: tuple[Row, ...]
+    first: int
+    done: int
+    status: U8
+    emode: U8
+    configuration: U64
+    """(done, 4), the lowest limb first."""
+    account: U32
+    reserve: U16
+    kind: U8
+    failed: U8
+    """By entry: 0, or why there is no amount."""
+    hi: U64
+    lo: U64
+    facts: tuple[bytes | None, ...] = ()
+    """Of an opening: what the market says of itself, None for what did not answer."""
+
+
+class Misshapen(calls.ReadFailed):
+    """The answer is not laid out as the lens writes it."""
+
+
+def opening(provider: Address, accounts: bytes, flags: int) -> Lens:
+    """Return the first runs, which look the market up by its addresses provider."""
+    head = _numbers(flags | RESOLVE) + bytes.fromhex(provider[2:])
+    return Lens(PROGRAM, f"mode {flags}", head, accounts, opening=True)
+
+
+def following(found: Run, accounts: bytes, flags: int) -> Lens:
+    """Return the runs for the other accounts, which know the market from the first."""
+    head = [_numbers(flags), bytes.fromhex(found.pool[2:]), len(found.reserves).to_bytes(2, "big")]
+    for row in found.reserves:
+        head.append(row.id.to_bytes(2, "big") + bytes([row.traits]))
+        head += [
+            bytes.fromhex(address[2:])
+            for address in (row.asset, row.a_token, row.stable_token, row.debt_token)
+        ]
+    return Lens(PROGRAM, f"mode {flags}", b"".join(head), accounts)
+
+
+def _numbers(mode: int) -> bytes:
+    numbers = (ALLOWANCE, HEAVY, FLOOR)
+    return bytes([mode]) + b"".join(number.to_bytes(4, "big") for number in numbers)
+
+
+def decode(chunk: Chunk, offset: int = 0) -> Run:
+    """Return a chunk as arrays, its first row counted from `offset`. Raises `Misshapen`."""
+    data = chunk.data
+    if len(data) < _HEAD:
+        raise Misshapen(f"{len(data)} bytes where at least {_HEAD} belong")
+    entries = int.from_bytes(data[40:44], "big")
+    written = int.from_bytes(data[44:46], "big")
+    reserves_at = _HEAD + data[46] * _FACT.itemsize
+    rows_at = reserves_at + written * _RESERVE.itemsize
+    entries_at = rows_at + chunk.asked * _ROW.itemsize
+    if len(data) != entries_at + entries * _ENTRY.itemsize or chunk.done > chunk.asked:
+        raise Misshapen(f"{len(data)} bytes for {chunk.asked} accounts and {entries} amounts")
+    rows = np.frombuffer(data, _ROW, chunk.done, rows_at)
+    found = np.frombuffer(data, _ENTRY, entries, entries_at)
+    reserves = np.frombuffer(data, _RESERVE, written, reserves_at)
+    facts = np.frombuffer(data, _FACT, data[46], _HEAD)
+    limbs: U64 = rows["configuration"][:, ::-1].astype(np.uint64)
+    return Run(
+        pool=address_of_word(data[:20]),
+        oracle=address_of_word(data[20:40]),
+        reserves=tuple(_row(one) for one in reserves),
+        first=chunk.first + offset,
+        done=chunk.done,
+        status=rows["status"],
+        emode=rows["emode"],
+        configuration=limbs,
+        account=found["account"].astype(np.uint32),
+        reserve=found["reserve"].astype(np.uint16),
+        kind=found["kind"],
+        failed=found["status"],
+        hi=found["hi"].astype(np.uint64),
+        lo=found["lo"].astype(np.uint64),
+        facts=tuple(f["word"].tobytes() if f["status"] == OK else None for f in facts),
+    )
+
+
+def _row(one: "np.void") -> Row:
+    def number(name: str) -> int:
+        return int.from_bytes(one[name].tobytes(), "big")
+
+    def address(name: str) -> Address:
+        return address_of_word(one[name].tobytes())
+
+    status, priced = int(one["status"]), int(one["priced"])
+    return Row(
+        status=status,
+        traits=int(one["traits"]),
+        id=int(one["id"]),
+        asset=address("asset"),
+        configuration=number("configuration"),
+        liquidity_index=number("liquidity_index"),
+        liquidity_rate=number("liquidity_rate"),
+        borrow_index=number("borrow_index"),
+        borrow_rate=number("borrow_rate"),
+        updated_at=int(one["updated_at"]),
+        a_token=address("a_token"),
+        stable_token=address("stable_token"),
+        debt_token=address("debt_token"),
+        price=number("price") if priced == OK else None,
+        starved=max(status, priced) >= STARVED,
+    )
+
+
+def market_results(run: Run) -> list[calls.Result] | None:
+    """Return an opening's facts as the answers to `market.market_reads`.
+
+    None where any did not answer, but for a sentinel that is not there, or where no reserves were
+    found: ask, then.
+    """
+    if len(run.facts) != _FACTS or not run.reserves:
+        return None
+    *told, allowed = run.facts
+    sentinel = told[2]
+    if None in told or (allowed is None and (sentinel is None or any(sentinel))):
+        return None
+    answers: list[calls.Result] = [calls.Ok(word or b"") for word in told]
+    assets = b"".join(bytes(12) + bytes.fromhex(row.asset[2:]) for row in run.reserves)
+    count = len(run.reserves).to_bytes(32, "big")
+    answers.insert(4, calls.Ok((32).to_bytes(32, "big") + count + assets))
+    return [*answers, calls.Ok(allowed) if allowed is not None else calls.NoCode()]
+
+
+def packed(accounts: "Sequence[Address] | NDArray[np.uint8]") -> bytes:
+    """Return accounts end to end, 20 bytes each."""
+    if isinstance(accounts, np.ndarray):
+        return np.ascontiguousarray(accounts, np.uint8).tobytes()
+    return bytes.fromhex("".join(account[2:] for account in accounts))

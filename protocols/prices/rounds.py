@@ -1,0 +1,82 @@
+"""A feed's own past: its latest rounds, across the aggregators that it has had.
+
+Reads, three rounds: `latestRoundData` and `phaseId` of the proxy; `getRoundData` back to the
+phase's first round, and what the last round of each earlier phase's aggregator was; then
+`getRoundData` in those.
+Rounds: a proxy's round is `phase << 64 | n` with n from 1. Phases are counted separately, so
+the round before `phase << 64 | 1` is not `phase << 64` (that one is answered with zeros, or not
+at all) but the last round of the phase before. Rounds that hold no positive answer are left out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chain.abi import Function
+from chain.calls import Pointer, ReadFailed, Reads, Result, Reverted
+from chain.types import Address
+from protocols.prices.feed import LATEST
+
+PHASE: Final = Function("phaseId()(uint16)")
+AGGREGATOR: Final = Function("phaseAggregators(uint16)(address)")
+LAST_ROUND: Final = Function("latestRound()(uint256)")
+GET_ROUND: Final = Function("getRoundData(uint80)(uint80,int256,uint256,uint256,uint80)")
+PHASES: Final = 8
+"""How many earlier aggregators are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One answer that a feed once gave."""
+
+    id: int
+    answer: int
+    updated_at: int
+
+    @property
+    def phase(self) -> int:
+        """Which of the proxy's aggregators gave it."""
+        return self.id >> 64
+
+
+def read_rounds(feed: Address, count: int) -> Reads[tuple[Round, ...]]:
+    """Return up to `count` latest rounds, newest first; raises `ReadFailed`.
+
+    Fewer where the feed is younger, or not a proxy with phases.
+    """
+    results = yield [LATEST.at(feed), PHASE.at(feed)]
+    newest: int = LATEST.decode(results[0])[0]
+    phase, last = newest >> 64, newest % 2**64
+    has_phases = not isinstance(results[1], Reverted)
+    if has_phases and PHASE.decode(results[1]) != phase:
+        raise ReadFailed(f"phaseId: {PHASE.decode(results[1])} is not the phase of round {newest}")
+
+    here = [newest - i for i in range(min(count, last))]
+    missing = count - len(here)
+    first = max(1, phase - PHASES)
+    before = range(phase - 1, first - 1, -1) if missing and has_phases else ()
+    results = yield [
+        *(GET_ROUND.at(feed, id_) for id_ in here),
+        *(LAST_ROUND.at(Pointer(AGGREGATOR.at(feed, p))) for p in before),
+    ]
+    found = _rounds(here, results[: len(here)])
+
+    earlier: list[int] = []
+    for old, result in zip(before, results[len(here) :], strict=True):
+        ended = 0 if isinstance(result, Reverted) else int(LAST_ROUND.decode(result)) % 2**64
+        earlier += [(old << 64) + n for n in range(ended, max(0, ended - missing), -1)]
+    if earlier := earlier[:missing]:
+        results = yield [GET_ROUND.at(feed, id_) for id_ in earlier]
+        found += _rounds(earlier, results)
+    return tuple(found)
+
+
+def _rounds(ids: Sequence[int], results: Sequence[Result]) -> list[Round]:
+    found = []
+    for id_, result in zip(ids, results, strict=True):
+        if isinstance(result, Reverted):
+            continue  # the aggregator never finished this round
+        _, answer, _, updated, _ = GET_ROUND.decode(result)
+        if answer > 0 and updated:
+            found.append(Round(id_, answer, updated))
+    return found
