@@ -1,0 +1,1 @@
+"""Know what can go wrong: pure numbers from positions, prices and graphs."""
