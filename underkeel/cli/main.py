@@ -1,0 +1,293 @@
+"""The commands. Everything heavy is imported inside the command that needs it."""
+
+import errno
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from underkeel import __version__
+from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of, hoist
+from underkeel.errors import AppError, Exit
+
+EPILOG: Final = (
+    "Before or after any command: --config PATH, --json, --no-input, --quiet, --no-color. "
+    "Exit codes: 0 ok, 1 error, 2 usage, 3 something is liquidatable or unknown (status), "
+    "4 config or secret, 5 RPC down or stale."
+)
+
+
+class RootGroup(TyperGroup):
+    """Takes the global options in any place, and turns our errors into exit codes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move the global options to the front, then parse as usual."""
+        return super().parse_args(ctx, hoist(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an error of ours is a message on stderr and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except AppError as error:
+            for line in str(error).splitlines():
+                print(f"error: {line}", file=sys.stderr)
+            raise typer.Exit(int(error.code)) from error
+
+
+app = typer.Typer(
+    name="underkeel",
+    cls=RootGroup,
+    help="See every DeFi position truly, with its exact distance from liquidation.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: drawing it would take longer than all the rest
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="Check, show or describe the config.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+Addresses = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ADDRESS|ENS|NAME]…",
+        help="Accounts to read: addresses, ENS names, or wallets of the config. All if none.",
+        show_default=False,
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"underkeel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="The config to read.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the global options."""
+    ctx.obj = Globals(config, json, no_input, quiet, no_color or "NO_COLOR" in os.environ)
+    if not ctx.resilient_parsing:
+        from underkeel.ownership import check_rooms
+
+        check_rooms()
+
+
+@app.command()
+def positions(ctx: typer.Context, accounts: Addresses = None) -> None:
+    """Show everything the accounts hold, at one block per chain."""
+    from underkeel.cli.reports import show_positions
+
+    raise typer.Exit(show_positions(globals_of(ctx), accounts or []))
+
+
+@app.command()
+def risk(
+    ctx: typer.Context,
+    accounts: Addresses = None,
+    shock: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=CHANGE%", help="Move a price, e.g. ETH=-20%. Repeatable."),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show all that is known of each position.")
+    ] = False,
+) -> None:
+    """Show how far every position is from liquidation."""
+    from underkeel.cli.reports import show_risk
+
+    raise typer.Exit(show_risk(globals_of(ctx), accounts or [], shock or [], full=full))
+
+
+@app.command()
+def status(ctx: typer.Context, accounts: Addresses = None) -> None:
+    """Say whether all is well; exit code 3 if not."""
+    from underkeel.cli.reports import show_status
+
+    raise typer.Exit(show_status(globals_of(ctx), accounts or []))
+
+
+@app.command()
+def scan(
+    ctx: typer.Context,
+    market: Annotated[
+        str, typer.Argument(help="An Aave v3 market: its name, or its root address.")
+    ],
+    chain: Annotated[
+        str | None, typer.Option(help="The chain, where it is not clear.", show_default=False)
+    ] = None,
+    below: Annotated[
+        float | None, typer.Option(min=0, help="Only health below this.", show_default=False)
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Only so many, the worst.", show_default=False)
+    ] = None,
+    curve: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Add the liquidation curve, e.g. ETH."),
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the curve as SVG.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--format", help="table, csv, parquet or json.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the rows there.")] = None,
+    borrowers: Annotated[
+        bool, typer.Option("--borrowers", help="Only who ever borrowed: fewer logs.")
+    ] = False,
+    accounts: Annotated[
+        Path | None, typer.Option(help="Take the accounts of this file, one to a line.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local, processes or dask.")] = "local",
+    workers: Annotated[int, typer.Option(min=1, help="Processes at once.")] = 2,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="TCP", help="A Dask scheduler, e.g. tcp://host:8786.")
+    ] = None,
+    shard: Annotated[int, typer.Option(min=1, help="Accounts read at a time.")] = 10_000,
+) -> None:
+    """Judge every account of a market."""
+    from underkeel.cli.scan import run_scan
+    from underkeel.scan.run import Request
+
+    request = Request(market, chain, below, top, curve, shard, borrowers)
+    code = run_scan(
+        globals_of(ctx),
+        request,
+        kind=kind,
+        target=output,
+        picture=picture,
+        accounts=accounts,
+        engine=engine,
+        workers=workers,
+        cluster=cluster,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the local chain; free if none.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the chain running.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Do it and end.")] = False,
+) -> None:
+    """Run it all on a local chain; needs no config."""
+    from underkeel.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(globals_of(ctx), port=port, keep=keep, once=once))
+
+
+@app.command()
+def init(
+    ctx: typer.Context,
+    chain: Annotated[
+        str | None,
+        typer.Option(help="The network, e.g. ethereum; or your name for it.", show_default=False),
+    ] = None,
+    chain_id: Annotated[
+        int | None,
+        typer.Option(min=1, help="Its id, for a network that is not known.", show_default=False),
+    ] = None,
+    rpc: Annotated[
+        list[str] | None,
+        typer.Option(help="URL, env:NAME or file:PATH. Repeatable.", show_default=False),
+    ] = None,
+    address: Annotated[
+        list[str] | None, typer.Option(help="An account to watch. Repeatable.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented config."""
+    from underkeel.cli.configure import write_config
+
+    options = globals_of(ctx)
+    code = write_config(options, chain, rpc or [], address or [], force=force, chain_id=chain_id)
+    raise typer.Exit(code)
+
+
+@app.command()
+def doctor(ctx: typer.Context) -> None:
+    """Check the installation, the config and every endpoint."""
+    from underkeel.cli.doctor import run_doctor
+
+    raise typer.Exit(run_doctor(globals_of(ctx)))
+
+
+@config_app.command("check")
+def config_check(ctx: typer.Context) -> None:
+    """Check the config without any network."""
+    from underkeel.cli.configure import check_config
+
+    raise typer.Exit(check_config(globals_of(ctx)))
+
+
+@config_app.command("show")
+def config_show(ctx: typer.Context) -> None:
+    """Print the config as it is understood, without secrets."""
+    from underkeel.cli.configure import show_config
+
+    raise typer.Exit(show_config(globals_of(ctx)))
+
+
+@config_app.command("schema")
+def config_schema(
+    document: Annotated[
+        str | None,
+        typer.Argument(
+            help="A document's name, e.g. underkeel.risk/1; the config if none.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Print the JSON schema of the config, or of what --json prints."""
+    from underkeel.cli.configure import print_schema
+
+    raise typer.Exit(print_schema(document))
+
+
+def run() -> None:
+    """Run the command line; the entry point of the `underkeel` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our signs gets "?"
+    if sys.stdout is None:  # `>&-`: what was asked for could go nowhere
+        sys.exit(Exit.ERROR)
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader of our stdout has gone; say nothing more to it
+        _mute()
+        sys.exit(Exit.ERROR)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        _mute()
+        print(f"error: the output could not be written: {error.strerror}", file=sys.stderr)
+        sys.exit(Exit.ERROR)
+
+
+def _mute() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+__all__ = ["FLAGS", "VALUED", "app", "run"]

@@ -1,0 +1,79 @@
+"""The config that `init` writes: every key there is, the unused ones commented out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+HEAD: Final = """\
+# Underkeel's config. Check it with `underkeel config check`, try it with `underkeel doctor`.
+# Every key is described in docs/config.md; an unknown key is an error, so typing slips show.
+version = 1
+mode = "dry-run"                      # this version reads and never signs
+timezone = "UTC"                      # for display only, e.g. "Europe/Berlin"
+"""
+
+CHAIN: Final = """
+[chains.{name}]
+chain_id = {chain_id}                 # checked against what every endpoint says
+# In order of preference. A URL with a key in it is better kept out of this file:
+# "env:NAME" reads the environment or .env beside this file, "file:PATH" a secret file.
+rpc = {rpc}
+# ws = "env:ETH_WS"                   # new heads; so far only doctor checks it
+# quorum = 2                          # endpoints that must give the same answers
+# max_block_age = "60s"               # an older head is stale
+# max_price_age = "24h"               # an older price is stale, whatever its feed promises
+# head_lag = 0                        # read this many blocks behind the head
+# multicall3 = "0x…"                  # where it is not at the network's usual address
+# defaults = false                    # do not read the known markets of this network
+# discover = false                    # do not search logs for Morpho markets and approvals
+
+# Further markets, each by its root address:
+# [[chains.{name}.markets]]
+# adapter = "aave-v3"                 # key: pool_addresses_provider
+# name = "my fork"
+# pool_addresses_provider = "0x…"
+#
+# [[chains.{name}.markets]]
+# adapter = "morpho-blue"
+# morpho = "0x…"
+# market_ids = []                     # empty: found in the logs
+#
+# [[chains.{name}.markets]]
+# adapter = "erc4626"
+# vault = "0x…"
+#
+# [[chains.{name}.markets]]
+# adapter = "uniswap-v3"
+# position_manager = "0x…"
+#
+# [[chains.{name}.markets]]
+# adapter = "wallet"
+# tokens = ["0x…"]                    # ERC-20s to show besides the native coin
+# spenders = ["0x…"]                  # allowances to watch besides those of the markets above
+
+# [[chains.{name}.prices]]
+# token = "0x…"                       # the zero address is the native coin
+# feed = "0x…"                        # a Chainlink feed
+# quote = "USD"                       # "USD", "ETH", or a token's address
+# heartbeat = "1h"
+"""
+
+WALLET: Final = """
+[wallets.{name}]
+address = "{address}"
+# kind = "safe"                       # "eoa", "safe", "contract" or "watch"
+"""
+
+NO_WALLET: Final = """
+# [wallets.main]
+# address = "0x…"
+# kind = "safe"                       # "eoa", "safe", "contract" or "watch"
+"""
+
+
+def config_text(name: str, chain_id: int, rpc: Sequence[str], wallets: Mapping[str, str]) -> str:
+    """Return a commented config for one chain."""
+    chain = CHAIN.replace("{name}", name).replace("{chain_id}", str(chain_id))
+    chain = chain.replace("{rpc}", json.dumps(list(rpc), ensure_ascii=False))
+    listed = [WALLET.format(name=n, address=a) for n, a in wallets.items()]
+    return HEAD + chain + ("".join(listed) or NO_WALLET)

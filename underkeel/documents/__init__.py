@@ -1,0 +1,1 @@
+"""What `--json` prints: versioned documents, and how they are made from a portfolio."""
