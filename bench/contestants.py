@@ -1,0 +1,88 @@
+"""Who is measured, how each is run, and up to what size it is worth waiting for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench import environments
+from bench.environments import Environment
+
+NO_LIMIT = 10**9
+ROOT = Path(__file__).resolve().parents[1]
+QUIET_DANK = {
+    "TYPEDENVS_SHUTUP": "1",
+    # Its limiter, meant for providers, would be all that is measured.
+    "DANKMIDS_REQUESTS_PER_SECOND": "1000000",
+    "DANKMIDS_MIN_REQUESTS_PER_SECOND": "1000000",
+}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way of reading."""
+
+    name: str
+    environment: Callable[[], Environment]
+    script: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    most: int = NO_LIMIT
+    """Cells (accounts × reserves) above which it is left out, because it would take minutes."""
+    far: int = NO_LIMIT
+    """The same with latency added."""
+    tasks: tuple[str, ...] = ("full", "health")
+    ours: bool = False
+
+
+def _peer(name: str, lock: str, script: str, most: int, **options: Any) -> Contestant:
+    return Contestant(name, partial(environments.python, lock), script, options, most=most)
+
+
+def _js(name: str, script: str, most: int, **options: Any) -> Contestant:
+    return Contestant(name, environments.node, script, options, most=most)
+
+
+def _ours(name: str, how: str, most: int = NO_LIMIT, *tasks: str) -> Contestant:
+    return Contestant(
+        name,
+        environments.ours,
+        "run_underkeel.py",
+        {"how": how},
+        most=most,
+        environ={"PYTHONPATH": str(ROOT)},
+        tasks=tasks or ("full", "health"),
+        ours=True,
+    )
+
+
+TASKS = ("full", "health", "uniswap")
+REFERENCE = "multicall.py"
+"""Whom the ratios are taken from: the best Python peer."""
+
+CONTESTANTS = (
+    replace(_peer("web3.py, naive", "web3", "run_web3.py", 300, how="naive"), far=0),
+    replace(_peer("web3.py, gather", "web3", "run_web3.py", 300, how="gather"), far=10),
+    _peer("web3.py, batch_requests", "web3", "run_web3.py", 300, how="batch"),
+    Contestant(
+        "dank_mids",
+        partial(environments.python, "dank_mids"),
+        "run_dank_mids.py",
+        environ=QUIET_DANK,
+        most=300,
+    ),
+    replace(_peer("eth_defi multicall", "eth_defi", "run_eth_defi.py", 300), far=10),
+    _js("ethers", "run_ethers.mjs", 3_000),
+    _js("viem", "run_viem.mjs", 3_000, how="default"),
+    _js("viem, tuned", "run_viem.mjs", 30_000, how="tuned"),
+    replace(_peer(REFERENCE, "multicall", "run_multicall.py", 300_000), tasks=TASKS),
+    _ours("underkeel, Multicall3", "multicall3", 30_000),
+    _ours("underkeel, relay", "override"),
+    _ours("underkeel, lens", "lens", NO_LIMIT, "full"),
+    _ours("underkeel, health lens", "lens-health", NO_LIMIT, "health"),
+    _ours("underkeel, adapter", "cold", NO_LIMIT, "uniswap"),
+    _ours("underkeel, adapter warm", "warm", NO_LIMIT, "uniswap"),
+)

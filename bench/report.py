@@ -1,0 +1,115 @@
+"""Turn measurements into a table for the terminal and a page for the docs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+
+from bench.contestants import REFERENCE
+from bench.measure import Result, Size
+
+HEAD = ("", "wall ms", "× multicall.py", "CPU ms", "peak MB", "POSTs", "MB up", "MB down",
+        "raw replay ms")  # fmt: skip
+FAR = ("", "wall ms", "× multicall.py", "round trips")
+
+
+def _ratio(results: Sequence[Result], result: Result) -> str:
+    reference = next((r for r in results if r.name == REFERENCE), None)
+    return f"{reference.wall_ms / result.wall_ms:.2g}" if reference else "–"
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    if value is None:
+        return ""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}" if value else "0"
+
+
+def rows(size: Size, results: Mapping[Size, Sequence[Result]]) -> list[tuple[str, ...]]:
+    """Return the cells of one size's table, its head first."""
+    here = results[size]
+    if size.latency_ms:
+        near_size = Size(size.task, size.accounts, size.reserves)
+        near = {r.name: r.wall_ms for r in results.get(near_size, ())}
+        lines: list[tuple[str, ...]] = [FAR]
+        for r in here:
+            trips = (r.wall_ms - near[r.name]) / size.latency_ms if r.name in near else None
+            lines.append((r.name, _number(r.wall_ms), _ratio(here, r), _number(trips, 2)))
+        return lines
+    return [
+        HEAD,
+        *(
+            (r.name, _number(r.wall_ms), _ratio(here, r), _number(r.cpu_ms), _number(r.peak_mb),
+             f"{r.posts:,}", _number(r.up_mb), _number(r.down_mb), _number(r.floor_ms))
+            for r in here
+        ),
+    ]  # fmt: skip
+
+
+def table(size: Size, results: Mapping[Size, Sequence[Result]]) -> str:
+    """Return one size's table for the terminal."""
+    lines = rows(size, results)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+PAGE = """# Benchmarks
+
+Written by `make bench`; every figure is of that one run. {machine}, {runs} runs per figure,
+medians. Node, proxy and reader share the machine: trust the ratios, not the milliseconds.
+
+## What is read
+
+A real Aave V3.0.2 market on a local anvil. `full` is 3·P·R balances (aToken scaled, debt scaled,
+wallet) + P user configurations + 2·R (reserve data, price) for P accounts × R reserves, 7 % of
+the balances not zero; `health` is `getUserAccountData` of P accounts, or what our lens needs to
+compute the same; `uniswap v3` is every NFT of one owner with its pool's price and fee growth (our
+adapter also reads tokens, prices and a TWAP to check them by). Everyone reads at one block. A
+digest over all words proves that all did the same work; whoever differs is not in the tables.
+
+## How it is measured
+
+Each peer runs in a process and an environment of its own, once to warm up, then timed: building
+the calls, sending, decoding. CPU counts the reader and what it started, not the node. Peak memory
+is what the process grew by over its size before the first timed run. POSTs and bytes are counted
+by a proxy in a run of its own. Latency is added by a proxy that delays every byte by half a round
+trip and a new connection by one more; bandwidth and slow start are not modelled. `round trips` is
+the time that latency added, over the latency. `raw replay` is our own requests sent again over
+bare sockets, the answers read and dropped: what node and loopback take without any client.
+
+Peers: {versions}. dank_mids runs with its rate limiter off. multicall.py runs with steps of
+3,000 calls, for health of 150: its own 10,000 run out of the gas it asks for, in words it does not
+know; of n steps and one call it loses the last, so one more is added there. The node takes
+requests of any size, which by default it does not (2 MB).
+"""
+
+
+def markdown(results: Mapping[Size, Sequence[Result]], faults: Mapping[str, str], runs: int) -> str:
+    """Return the page."""
+    versions = {r.name.split(",")[0]: r.version for rs in results.values() for r in rs}
+    named = ", ".join(f"{n} {v}" for n, v in sorted(versions.items()) if n != "underkeel")
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    parts = [PAGE.format(machine=machine, runs=runs, versions=named)]
+    for size in results:
+        lines = rows(size, results)
+        parts.append(f"## {str(size)[0].upper()}{str(size)[1:]}\n")
+        parts.append(_markdown_row(lines[0]) + "\n" + "|---" * len(lines[0]) + "|")
+        parts.extend(_markdown_row(line) for line in lines[1:])
+        parts.append("")
+    if faults:
+        parts.append("## Not measured\n")
+        parts += [f"- {name}: {why}" for name, why in faults.items()]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
