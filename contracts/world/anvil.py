@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import secrets
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -35,8 +36,12 @@ ETHER = 10**18
 POOL = 300
 """Transactions sent at a time before they are mined."""
 
+HISTORY = 256
+"""Blocks whose state is kept, in memory. Unbounded, anvil writes older ones to the user's home,
+some megabytes each, and leaves them there: gigabytes from a few hundred tests."""
+
 # Ends the node when this process dies without a word: end of file on the pipe means it did.
-WATCHER = 'read -r _ || kill "$1" 2>/dev/null'
+WATCHER = 'read -r _ || { kill "$1" 2>/dev/null; rm -rf "$2"; }'
 
 
 class AnvilError(WorldError):
@@ -73,6 +78,7 @@ class Anvil(Node):
             "--no-cors",  # no web page may speak to a node that signs for anyone
             *("--mnemonic", MNEMONIC, "--balance", "1000000", "--gas-limit", str(GAS_LIMIT)),
             *("--chain-id", str(self.chain_id), "--host", "127.0.0.1"),
+            *("--prune-history", str(HISTORY)),
             *(("--load-state", str(state)) if state else ()),
             *(("--timestamp", str(timestamp)) if timestamp is not None else ()),
             *options,
@@ -80,6 +86,7 @@ class Anvil(Node):
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
+        self._scratch: str | None = None
         self.port = 0
 
     @property
@@ -131,6 +138,9 @@ class Anvil(Node):
         if self._log is not None:
             self._log.close()
             self._log = None
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
 
     def detach(self) -> int:
         """Let the process outlive this one and return its pid; `stop` then does nothing."""
@@ -140,7 +150,7 @@ class Anvil(Node):
         # Popen complains about a child it loses sight of; this one is meant to be lost.
         assert self._process is not None
         self._process.returncode = 0
-        self._process = self._watcher = None
+        self._process = self._watcher = self._scratch = None
         return pid
 
     def __enter__(self) -> Self:
@@ -157,15 +167,18 @@ class Anvil(Node):
     def _spawn(self) -> None:
         # The new session keeps a Ctrl-C meant for the caller from ending the node first.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed by stop)
+        # Else anvil makes folders in the user's home, and a killed one leaves them.
+        self._scratch = tempfile.mkdtemp(prefix="underkeel-anvil-")
+        place = ("--cache-path", self._scratch, "--port", str(self.port))
         self._process = subprocess.Popen(
-            [str(self.binary), *self._options, "--port", str(self.port)],
+            [str(self.binary), *self._options, *place],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
         )
         self._watcher = subprocess.Popen(
-            ["sh", "-c", WATCHER, "sh", str(self._process.pid)],
+            ["sh", "-c", WATCHER, "sh", str(self._process.pid), self._scratch],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )

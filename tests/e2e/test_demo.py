@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,7 +40,10 @@ def test_demo__for_people__before_crash_after_and_the_proof(run: Run) -> None:
     assert "demo: liquidating for real" in ran.err
 
 
-def test_demo__keep__chain_outlives_the_command_and_answers(run: Run) -> None:
+def test_demo__keep__chain_outlives_the_command_and_answers(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ran = run("demo", "--once", "--keep")
     said = " ".join(ran.err.split())
     found = re.search(r"end it with: kill (\d+)", said)

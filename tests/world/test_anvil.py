@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import urllib3
 from world.actors import aave, feeds, tokens
-from world.anvil import Anvil, AnvilError, free_port
+from world.anvil import HISTORY, Anvil, AnvilError, free_port
 from world.builder import build
 from world.node import Reverted, Tx
 from world.rpc import RpcError
@@ -175,6 +176,25 @@ def test_parent_dies__anvil_ends(fatal: signal.Signals) -> None:
     while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not _runs(pid)
+
+
+@pytest.mark.loopback
+def test_stop__after_hundreds_of_blocks__leaves_no_file_behind(
+    anvil: World[Anvil], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unbounded history once filled the disk through the home folder."""
+    for name in ("home", "tmp"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    with Anvil(anvil.node.binary) as node:
+        for _ in range(HISTORY + 400):
+            node.mine()
+        recent = hex(int(node.block()["number"], 16) - HISTORY // 2)
+        assert node.rpc.request("eth_getBalance", actor("nobody"), recent) == "0x0"
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_detach__process_outlives_the_handle(anvil: World[Anvil]) -> None:

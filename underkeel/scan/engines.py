@@ -123,8 +123,9 @@ class Dask:
             with client:
                 return self._on(distributed, client, work, shards, done)
         with (
+            # Without an address the dashboard would take port 8787, on every interface.
             distributed.LocalCluster(
-                n_workers=self.workers, threads_per_worker=1, dashboard_address=None
+                n_workers=self.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
