@@ -41,7 +41,7 @@ HISTORY = 256
 some megabytes each, and leaves them there: gigabytes from a few hundred tests."""
 
 # Ends the node when this process dies without a word: end of file on the pipe means it did.
-WATCHER = 'read -r _ || { kill "$1" 2>/dev/null; rm -rf "$2"; }'
+WATCHER = 'read -r _ && exit; kill "$1" 2>/dev/null; sleep 1; rm -rf "$2"'
 
 
 class AnvilError(WorldError):
