@@ -1,0 +1,1 @@
+"""What prices did: histories of factors, their returns, covariances and volatilities."""
