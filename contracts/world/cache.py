@@ -28,8 +28,8 @@ BUILDERS = ("artifacts.py", "compiler.py", "deployer.py", "builder.py", "book.py
 
 
 def cache_home() -> Path:
-    """`$UNDERKEEL_CACHE`, else the user's cache directory."""
-    chosen = os.environ.get("UNDERKEEL_CACHE")
+    """`$UNDERKEEL_WORLD_CACHE`, else the user's cache directory."""
+    chosen = os.environ.get("UNDERKEEL_WORLD_CACHE")
     if chosen:
         return Path(chosen).expanduser().resolve()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -62,7 +62,7 @@ def locked(home: Path) -> Iterator[None]:
         handle = (home / "lock").open("w")
     except OSError as error:
         raise WorldError(
-            f"cannot write the cache {home} ({error.strerror}); name another with UNDERKEEL_CACHE"
+            f"cannot write the cache {home} ({error.strerror}); name another with UNDERKEEL_WORLD_CACHE"
         ) from error
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

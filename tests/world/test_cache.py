@@ -89,9 +89,9 @@ def test_build__built__is_found_without_its_packages(tmp_path: Path) -> None:
 
 
 def test_cache_home__follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNDERKEEL_CACHE", "/one")
+    monkeypatch.setenv("UNDERKEEL_WORLD_CACHE", "/one")
     assert cache.cache_home() == Path("/one")
-    monkeypatch.delenv("UNDERKEEL_CACHE")
+    monkeypatch.delenv("UNDERKEEL_WORLD_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/two")
     assert cache.cache_home() == Path("/two/underkeel")
 
@@ -117,7 +117,7 @@ def test_command_line__path__prints_the_folder(
 def test_command_line__nothing_built__says_how(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("UNDERKEEL_CACHE", str(tmp_path))
+    monkeypatch.setenv("UNDERKEEL_WORLD_CACHE", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["world", "path"])
     assert command_line.main() == 1
     assert "python -m world build" in capsys.readouterr().err
@@ -140,7 +140,7 @@ def test_clean__removes_what_is_ours_and_nothing_else(
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "file").touch()
     (tmp_path / "world-3").symlink_to(tmp_path / "logs")
-    monkeypatch.setenv("UNDERKEEL_CACHE", str(tmp_path))
+    monkeypatch.setenv("UNDERKEEL_WORLD_CACHE", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["world", "clean"])
     with cache.locked(tmp_path):
         pass
@@ -152,12 +152,12 @@ def test_build__cache_cannot_be_written__says_which_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("UNDERKEEL_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("UNDERKEEL_WORLD_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setattr(sys, "argv", ["world", "build"])
     assert command_line.main() == 1
     (line,) = capsys.readouterr().err.splitlines()[-1:]
     assert line.startswith("test world: cannot write")
-    assert "UNDERKEEL_CACHE" in line
+    assert "UNDERKEEL_WORLD_CACHE" in line
 
 
 def test_build__interrupted__is_a_line_and_no_traceback(
