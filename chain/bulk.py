@@ -25,11 +25,12 @@ class Lens:
     head: bytes
     """Its input before the accounts."""
     accounts: bytes
-    """20 bytes each."""
+    """Addresses, or whatever its items are, `width` bytes each."""
     opening: bool = False
     """Whether its runs do more than others would have to: then only those are made that can be
     under way at once, or one small one where nothing is known of the endpoint; the rest of the
     accounts is left to be asked for."""
+    width: int = 20
 
 
 @dataclass(frozen=True, slots=True)

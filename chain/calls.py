@@ -63,7 +63,21 @@ class Storage:
     slot: int
 
 
-Read: TypeAlias = Call | NativeBalance | Code | Storage
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a lens (contracts/src) with an input of its own, at no more than one request.
+
+    The answer is how many items it came through, u32, and what the lens wrote after the head that
+    all lenses share; its digest and block are checked. Where programs of ours are not run, or a
+    quorum is asked for, the answer is `NO_LENS`: make ordinary reads instead.
+    """
+
+    program: str
+    """Name of its compiled form."""
+    text: bytes
+
+
+Read: TypeAlias = Call | NativeBalance | Code | Storage | Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +108,14 @@ class Unknown:
 
 Result: TypeAlias = Ok | Reverted | NoCode | Unknown
 
+NO_LENS: Final = Unknown("no endpoint runs programs of ours")
 NOT_AN_ADDRESS: Final = Unknown("the call that names the target did not answer with an address")
 TOO_FEW_WORDS: Final = Unknown("the call that names the target answered with too few words")
 
 
 def learned(result: Result) -> bool:
     """Whether this is what the block holds, so that to ask again would give the same."""
-    return not isinstance(result, Unknown) or result in (NOT_AN_ADDRESS, TOO_FEW_WORDS)
+    return not isinstance(result, Unknown) or result in (NOT_AN_ADDRESS, TOO_FEW_WORDS, NO_LENS)
 
 
 Reads: TypeAlias = Generator[Sequence[Read], Sequence[Result], T]

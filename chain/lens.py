@@ -57,6 +57,12 @@ def code(program: str) -> tuple[str, str]:
     return built["runtime"], built["init"]
 
 
+@cache
+def shipped(program: str) -> bool:
+    """Whether there is such a lens; a name may come from a damaged file."""
+    return program.isidentifier() and (files("chain") / "data" / f"{program}.json").is_file()
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """The part of one run's output that all lenses share, and the rest."""
@@ -138,7 +144,7 @@ class Runner:
 
     def run(self) -> Chunks | NoLens:
         """Make the runs. Raises `Reorged` where the block is gone."""
-        count = len(self._lens.accounts) // 20
+        count = len(self._lens.accounts) // self._lens.width
         self._todo = deque([Span(0, count)] if count else [])
         endpoint = self._endpoint()
         if endpoint is None:
@@ -199,7 +205,7 @@ class Runner:
         size = self._chunker(endpoint).size
         if self._path(endpoint) is Path.INITCODE:
             room = INITCODE_LIMIT - len(code(self._lens.program)[1]) // 2 - len(self._lens.head) - 4
-            size = min(size, max(1, room // 20))
+            size = min(size, max(1, room // self._lens.width))
         return size
 
     def _next(self) -> _Sent | None:
@@ -215,7 +221,8 @@ class Runner:
         if span.count > size:
             self._todo.appendleft(Span(span.first + size, span.count - size))
             span = Span(span.first, size, span.strikes)
-        first, last = 20 * span.first, 20 * (span.first + span.count)
+        width = self._lens.width
+        first, last = width * span.first, width * (span.first + span.count)
         text = self._lens.head + self._lens.accounts[first:last]
         return _Sent(span, endpoint, self._path(endpoint), endpoint.limits.pin, text)
 

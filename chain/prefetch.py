@@ -21,6 +21,7 @@ from chain.calls import (
     Read,
     Reads,
     Result,
+    Run,
     Storage,
     learned,
 )
@@ -154,6 +155,8 @@ def _plain(read: Read) -> Iterator[Any]:
             yield from ("code", account)
         case Storage(account, slot):
             yield from ("storage", account, hex(slot))
+        case Run(program, text):
+            yield from ("run", program, text.hex())
 
 
 def _read(plain: Sequence[Any], depth: int = 0) -> Read:
@@ -171,6 +174,8 @@ def _read(plain: Sequence[Any], depth: int = 0) -> Read:
             return Code(_address(account))
         case ["storage", account, str(slot)] if 0 <= (number := int(slot, 16)) < 1 << 256:
             return Storage(_address(account), number)
+        case ["run", str(program), str(text)]:
+            return Run(program, bytes.fromhex(text))
     raise ValueError("not a read")
 
 

@@ -24,6 +24,7 @@ from chain.calls import (
     Read,
     Result,
     Reverted,
+    Run,
     Storage,
 )
 from chain.types import Address, checksum
@@ -225,10 +226,14 @@ class Program:
                 return (3 << 16 | self._addresses[account]).to_bytes(3, "big")
             case Storage(_, slot):
                 return (4 << 16 | self._datas[slot.to_bytes(32, "big")]).to_bytes(3, "big")
+            case Run():
+                raise ValueError("a run is a program of its own")
 
 
 def takes(read: Read) -> bool:
     """Whether the relay can make this read: no sender, and words within its encoding."""
+    if isinstance(read, Run):
+        return False
     while isinstance(read, Call):
         if read.sender is not None or len(read.data) > 0xFFFF:
             return False

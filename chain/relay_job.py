@@ -15,6 +15,7 @@ from chain.errors import (
     Unsupported,
 )
 from chain.types import Address
+from chain.wire import Ask
 from chain.work import Job, Work, about_pin, loosen
 
 INITCODE_LIMIT: Final = 49_152
@@ -44,19 +45,56 @@ def jobs(
 def _job(
     work: Work, endpoint: Endpoint, path: Path, program: relay.Program, account: Address
 ) -> Job:
-    runtime, init = relay.code()
     text = program.encode()
-    if path is Path.OVERRIDE:
-        call = {"to": account, "data": "0x" + text.hex()}
-        ask = work.call(endpoint, call, {account: {"code": runtime}})
-    else:
-        ask = work.call(endpoint, {"data": init + text.hex() + len(text).to_bytes(4, "big").hex()})
+    ask = asking(work, endpoint, path, account, relay.code(), text)
     reads = [read for read, hidden in program.hidden.items() if not hidden]
 
     def settle(answers: list[Any]) -> None:
         _settle(work, endpoint, path, program, text, reads, answers[0])
 
     return Job([ask], settle, 2 * len(text) + 4_000, reads, proves_block=True)
+
+
+def asking(
+    work: Work,
+    endpoint: Endpoint,
+    path: Path,
+    account: Address,
+    code: tuple[str, str],
+    text: bytes,
+) -> Ask:
+    """Return the request that runs a program, given as runtime and init code, on an input."""
+    runtime, init = code
+    if path is Path.OVERRIDE:
+        call = {"to": account, "data": "0x" + text.hex()}
+        return work.call(endpoint, call, {account: {"code": runtime}})
+    return work.call(endpoint, {"data": init + text.hex() + len(text).to_bytes(4, "big").hex()})
+
+
+def written(
+    work: Work, endpoint: Endpoint, path: Path, reads: Sequence[Read], answer: Any
+) -> bytes | None:
+    """Return what a program wrote; where there is nothing, deal with that and return None."""
+    limits = endpoint.limits
+    if isinstance(answer, CallReverted) and answer.data and path is Path.INITCODE:
+        raw = answer.data
+    elif isinstance(answer, EndpointError):
+        refused(work, endpoint, path, reads, answer)
+        return None
+    else:
+        try:
+            raw = wire.data(endpoint.label, answer)
+        except Malformed as error:
+            endpoint.failed(error)
+            work.strike(reads, error.message)
+            return None
+    if not raw and not limits.path_proven:
+        # An override that is ignored is a call to an empty address; so is a cut answer.
+        limits.doubts += 1
+        if limits.doubts > 1:
+            work.degrade(endpoint, path)
+        return None
+    return raw
 
 
 def _settle(
@@ -69,23 +107,8 @@ def _settle(
     answer: Any,
 ) -> None:
     limits = endpoint.limits
-    if isinstance(answer, CallReverted) and answer.data and path is Path.INITCODE:
-        raw = answer.data
-    elif isinstance(answer, EndpointError):
-        refused(work, endpoint, path, reads, answer)
-        return
-    else:
-        try:
-            raw = wire.data(endpoint.label, answer)
-        except Malformed as error:
-            endpoint.failed(error)
-            work.strike(reads, error.message)
-            return
-    if not raw and not limits.path_proven:
-        # An override that is ignored is a call to an empty address; so is a cut answer.
-        limits.doubts += 1
-        if limits.doubts > 1:
-            work.degrade(endpoint, path)
+    raw = written(work, endpoint, path, reads, answer)
+    if raw is None:
         return
     try:
         output = relay.decode(text, len(program), raw)

@@ -9,8 +9,19 @@ an endpoint that lies twice in the same way is what a quorum is for.
 
 from collections.abc import Iterator, Sequence
 
-from chain import multicall, plain_job, relay, relay_job
-from chain.calls import Call, Code, NativeBalance, NoCode, Ok, Pointer, Read, Storage
+from chain import multicall, plain_job, relay, relay_job, run_job
+from chain.calls import (
+    NO_LENS,
+    Call,
+    Code,
+    NativeBalance,
+    NoCode,
+    Ok,
+    Pointer,
+    Read,
+    Run,
+    Storage,
+)
 from chain.endpoint import Endpoint, Path, Pin
 from chain.errors import EndpointError, LimitExceeded, TimedOut, TooLarge
 from chain.types import Address
@@ -63,9 +74,15 @@ def _plan(work: Work, endpoint: Endpoint) -> list[Job]:
     together: list[Read] = []
     slots: dict[Address, list[Read]] = {}
     literal: dict[Read, None] = {}
+    runs: list[Run] = []
     for read in work.pending:
         by_relay = path <= Path.INITCODE and not (work.alone and read in work.alone)
-        if by_relay and isinstance(read, Storage) and path is Path.OVERRIDE:
+        if isinstance(read, Run):
+            if by_relay and run_job.fits(path, read):
+                runs.append(read)
+            else:
+                work.results[read] = NO_LENS
+        elif by_relay and isinstance(read, Storage) and path is Path.OVERRIDE:
             slots.setdefault(read.account, []).append(read)
         elif by_relay and not isinstance(read, Storage) and relay.takes(read):
             together.append(read)
@@ -73,6 +90,7 @@ def _plan(work: Work, endpoint: Endpoint) -> list[Job]:
             literal[ready] = None
     work.clear()
     jobs = list(relay_job.jobs(work, endpoint, path, together, relay.ADDRESS))
+    jobs += [run_job.job(work, endpoint, path, run) for run in runs]
     for account, reads in slots.items():
         jobs += relay_job.jobs(work, endpoint, path, reads, account)
     shared: list[tuple[Read, Address, bytes]] = []

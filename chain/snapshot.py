@@ -13,7 +13,7 @@ from chain import lens as lenses
 from chain import round as rounds
 from chain import wire
 from chain.bulk import Answers, Bulk, Chunks, Lens, NoLens
-from chain.calls import Read, Reads, Result, Unknown
+from chain.calls import NO_LENS, Read, Reads, Result, Run, Unknown
 from chain.endpoint import Endpoint, Path, Stats
 from chain.errors import (
     BlockUnknown,
@@ -99,7 +99,10 @@ class Snapshot:
         if self._quorum == 1:
             found = self._answer(unique, self._pool.endpoints)
         else:
-            found = self._agreed(unique)
+            # Runs say what they had gas for, and are not compared between endpoints.
+            asked: dict[Read, None] = {r: None for r in unique if not isinstance(r, Run)}
+            found = dict[Read, Result](dict.fromkeys(unique, NO_LENS))
+            found.update(self._agreed(asked) if asked else {})
         return [found[read] for read in reads]
 
     def _answer(

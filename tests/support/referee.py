@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from chain.calls import (
+    NO_LENS,
     Call,
     Code,
     NativeBalance,
@@ -19,6 +20,7 @@ from chain.calls import (
     Reads,
     Result,
     Reverted,
+    Run,
     Storage,
     Unknown,
 )
@@ -51,6 +53,8 @@ def answer(rpc: Rpc, read: Read, at: BlockRef) -> Result:
     """Return what the chain says to one read at a block."""
     block = {"blockHash": at.hash}
     match read:
+        case Run():
+            return NO_LENS
         case NativeBalance(account):
             return Ok(int(rpc.request("eth_getBalance", account, block), 16).to_bytes(32, "big"))
         case Code(account):
@@ -146,7 +150,9 @@ def record(program: Reads[T], rpc: Rpc, at: BlockRef) -> tuple[T, Recording]:
             if read not in recording.answers:
                 recording.answers[read] = answer(rpc, read, at)
             results.append(recording.answers[read])
-        recording.rounds.append(list(zip(batch, results, strict=True)))
+        asked = [pair for pair in zip(batch, results, strict=True) if pair[1] != NO_LENS]
+        if asked:
+            recording.rounds.append(asked)
         return results
 
     return drive(program, answer_all), recording
