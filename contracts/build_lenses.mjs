@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const LENSES = { lending_lens: "LendingLens" };
+const LENSES = { grid_lens: "GridLens", lending_lens: "LendingLens" };
 
 const [modules, folder] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));

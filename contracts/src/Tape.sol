@@ -68,12 +68,22 @@ function ask(Tape memory tape, uint256 given, address target, bytes4 selector, a
     view
     returns (uint256 status, uint256 value)
 {
-    if (!affords(tape, given)) return (NOT_BEGUN, 0);
     assembly ("memory-safe") {
         mstore(0, selector)
         mstore(4, who)
+    }
+    return askWith(tape, given, target, 0, 36);
+}
+
+/// Ask `target` for one word with the `size` bytes of call data at `at`, with `given` gas.
+function askWith(Tape memory tape, uint256 given, address target, uint256 at, uint256 size)
+    view
+    returns (uint256 status, uint256 value)
+{
+    if (!affords(tape, given)) return (NOT_BEGUN, 0);
+    assembly ("memory-safe") {
         let before := gas()
-        let ok := staticcall(given, target, 0, 36, 0, 32)
+        let ok := staticcall(given, target, at, size, 0, 32)
         let used := sub(before, gas())
         // A failure that used half of what it was given, or a success that used three
         // quarters, may be of the gas's making, here or in a frame below.
