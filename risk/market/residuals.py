@@ -1,0 +1,77 @@
+"""Shocks freed of volatility, by date: what filtered historical simulation draws from.
+
+Barone-Adesi, Giannopoulos and Vosper (1999): returns are divided by the volatility that their own
+past foretold; whole rows are drawn again, so that what fell together keeps falling together.
+"""
+
+from collections.abc import Sequence
+from math import inf
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk.market import garch
+from risk.market.covariance import assumed_sigma, assumption
+from risk.market.types import DAY_S, Gjr, Residuals, Returns, Volatility
+from risk.market.volatility import foretell
+
+ASSUMED_ROWS: Final = 1_000
+"""Shocks made up where no factor has a history."""
+ASSUMED_NU: Final = 4.0
+"""Tails of a factor of which nothing is known: those of a Student t with few degrees."""
+
+
+def standardise(returns: Returns, wanted: Sequence[str] = ()) -> Residuals:
+    """Return joint shocks of `wanted` factors, in that order; of all, if none are named.
+
+    The variances are those of a GJR-GARCH-t; the next step's sigma is of the model that foretold
+    best. A factor without returns gets an assumed volatility and heavy-tailed shocks of its own.
+    """
+    order = tuple(wanted) or (*returns.factors, *returns.missing)
+    place = {name: i for i, name in enumerate(returns.factors)}
+    rows = len(returns.ends) or ASSUMED_ROWS
+    daily_to_step = (returns.step_s / DAY_S) ** 0.5
+    known = returns.log.std(axis=0) / daily_to_step if place else np.empty(0)
+    z = np.empty((rows, len(order)))
+    sigma = np.empty(len(order))
+    models: list[Gjr] = []
+    told: list[Volatility] = []
+    assumed: dict[str, str] = {}
+    for at, name in enumerate(order):
+        if name in place:
+            column = returns.log[:, place[name]]
+            model, z[:, at] = filtered(column)
+            volatility = foretell(column, name, returns.step_s)
+        else:
+            daily = assumed_sigma(known)
+            variance = (daily * daily_to_step) ** 2
+            model, z[:, at] = Gjr(variance, 0.0, 0.0, 0.0, inf), _made_up(rows, at)
+            cause = assumption(returns.missing.get(name, "it has no history"), daily)
+            assumed[name] = cause
+            volatility = Volatility(name, daily, "assumed", assumed=cause)
+        sigma[at] = volatility.sigma_daily * daily_to_step
+        models.append(model)
+        told.append(volatility)
+    ends = returns.ends if place else np.empty(0, np.int64)
+    return Residuals(order, returns.step_s, ends, z, sigma, tuple(models), tuple(told), assumed)
+
+
+def filtered(log: NDArray[np.float64]) -> tuple[Gjr, NDArray[np.float64]]:
+    """Return the model of a series and its shocks, of mean 0 and variance 1.
+
+    The mean is taken out: what a price drifted in the sample says nothing of the coming week.
+    """
+    model = garch.fit(log)
+    begin = float(np.mean(log * log))
+    shocks = log / np.sqrt(garch.variances(log, model, begin)[:-1])
+    shocks = shocks - shocks.mean()
+    return model, shocks / shocks.std()
+
+
+def _made_up(rows: int, seed: int) -> NDArray[np.float64]:
+    shocks = np.random.default_rng(seed).standard_t(ASSUMED_NU, rows)
+    shocks = np.concatenate([shocks[: rows // 2], -shocks[: rows - rows // 2]])
+    shocks -= shocks.mean()
+    scaled: NDArray[np.float64] = shocks / shocks.std()
+    return scaled
