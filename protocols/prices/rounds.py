@@ -1,8 +1,9 @@
-"""A feed's own past: its latest rounds, across the aggregators that it has had.
+"""A feed's own past: its rounds, across the aggregators that it has had.
 
-Reads, three rounds: `latestRoundData` and `phaseId` of the proxy; `getRoundData` back to the
-phase's first round, and what the last round of each earlier phase's aggregator was; then
-`getRoundData` in those.
+Reads of `read_rounds`, three rounds: `latestRoundData` and `phaseId` of the proxy; `getRoundData`
+back to the phase's first round, and what the last round of each earlier phase's aggregator was;
+then `getRoundData` in those. `read_extent` is its first half and `read_ids` its second, for
+whoever reads a long past piece by piece.
 Rounds: a proxy's round is `phase << 64 | n` with n from 1. Phases are counted separately, so
 the round before `phase << 64 | 1` is not `phase << 64` (that one is answered with zeros, or not
 at all) but the last round of the phase before. Rounds that hold no positive answer are left out.
@@ -37,6 +38,55 @@ class Round:
     def phase(self) -> int:
         """Which of the proxy's aggregators gave it."""
         return self.id >> 64
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Which rounds a feed has."""
+
+    newest: int
+    """The proxy's id of the latest round."""
+    lasts: tuple[tuple[int, int], ...]
+    """(phase, number of its last round), the latest phase first; one phase 0 without phases."""
+
+    def before(self, id_: int, count: int, stride: int = 1) -> tuple[int, ...]:
+        """Return up to `count` ids below one, the nearest first, `stride` rounds apart.
+
+        Each phase is counted from its own last round.
+        """
+        found: list[int] = []
+        for phase, last in self.lasts:
+            top = min(last, id_ - 1 - (phase << 64))
+            wanted = count - len(found)
+            found += [(phase << 64) + n for n in range(top, 0, -stride)[: max(wanted, 0)]]
+        return tuple(found)
+
+
+def read_extent(feed: Address) -> Reads[Extent]:
+    """Return which rounds a feed has, in two rounds of reads; raises `ReadFailed`."""
+    results = yield [LATEST.at(feed), PHASE.at(feed)]
+    newest: int = LATEST.decode(results[0])[0]
+    phase, last = newest >> 64, newest % 2**64
+    if isinstance(results[1], Reverted):
+        return Extent(newest, ((phase, last),))
+    if PHASE.decode(results[1]) != phase:
+        raise ReadFailed(f"phaseId: {PHASE.decode(results[1])} is not the phase of round {newest}")
+    before = range(phase - 1, max(1, phase - PHASES) - 1, -1)
+    results = yield [LAST_ROUND.at(Pointer(AGGREGATOR.at(feed, p))) for p in before]
+    ended = [
+        (old, 0 if isinstance(r, Reverted) else int(LAST_ROUND.decode(r)) % 2**64)
+        for old, r in zip(before, results, strict=True)
+    ]
+    return Extent(newest, ((phase, last), *ended))
+
+
+def read_ids(feed: Address, ids: Sequence[int]) -> Reads[tuple[Round, ...]]:
+    """Return the rounds with these ids that hold an answer, in their order.
+
+    Raises `ReadFailed` where one was not learned: a hole would look like a silent feed.
+    """
+    results = yield [GET_ROUND.at(feed, id_) for id_ in ids]
+    return tuple(_rounds(ids, results))
 
 
 def read_rounds(feed: Address, count: int) -> Reads[tuple[Round, ...]]:

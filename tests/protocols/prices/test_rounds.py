@@ -1,18 +1,20 @@
 """A feed's past, across its phases."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import pytest
 
-from chain.calls import NoCode, Pointer, Read, ReadFailed, Result, Unknown
+from chain.calls import NoCode, Pointer, Read, ReadFailed, Reads, Result, Unknown
 from protocols.prices import rounds
 from protocols.prices.feed import LATEST
-from protocols.prices.rounds import Round, read_rounds
+from protocols.prices.rounds import Extent, Round, read_extent, read_ids, read_rounds
 from tests.protocols.prices.build import NO, NOW, address, latest, words
 from tests.support.referee import drive
 
 FEED = address(0xF)
 P = 1 << 64
+T = TypeVar("T")
 
 
 def read(count: int, answers: dict[Read, Result]) -> tuple[Round, ...]:
@@ -88,3 +90,44 @@ def test_read_rounds__an_answer_not_learned__fails(where: Read, bad: Result) -> 
 def test_read_rounds__phase_contradicts_the_round__fails() -> None:
     with pytest.raises(ReadFailed, match="is not the phase of round"):
         read(5, history([1], [11]) | {rounds.PHASE.at(FEED): words(3)})
+
+
+def asked(program: Reads[T], answers: dict[Read, Result]) -> T:
+    """Run a program on a dictionary; the rest reverts."""
+    return drive(program, lambda batch: [answers.get(read, NO) for read in batch])
+
+
+def test_read_extent__three_phases__the_last_round_of_each() -> None:
+    found = asked(read_extent(FEED), history([1, 2], [], [31, 32, 33]))
+    assert found == Extent(3 * P + 3, ((3, 3), (2, 0), (1, 2)))
+
+
+def test_read_extent__feed_without_phases__is_phase_zero() -> None:
+    assert asked(read_extent(FEED), {LATEST.at(FEED): latest(5, round_id=7)}) == Extent(
+        7, ((0, 7),)
+    )
+
+
+def test_read_extent__phase_contradicts_the_round__fails() -> None:
+    with pytest.raises(ReadFailed, match="is not the phase of round"):
+        asked(read_extent(FEED), history([1], [2]) | {rounds.PHASE.at(FEED): words(1)})
+
+
+def test_before__over_the_boundary__never_names_round_zero() -> None:
+    extent = Extent(3 * P + 2, ((3, 2), (2, 0), (1, 3)))
+    assert extent.before(3 * P + 2, 9) == (3 * P + 1, P + 3, P + 2, P + 1)
+    assert extent.before(3 * P + 3, 3, 2) == (3 * P + 2, P + 3, P + 1)
+    assert extent.before(P + 2, 9) == (P + 1,)
+    assert extent.before(3 * P + 3, 0) == ()
+
+
+def test_read_ids__some_hold_nothing__are_left_out_in_order() -> None:
+    answers = history([1, 0, 3])
+    assert [r.answer for r in asked(read_ids(FEED, [P + 3, P + 2, P + 1]), answers)] == [3, 1]
+    assert asked(read_ids(FEED, [P]), answers) == ()
+
+
+def test_read_ids__one_not_learned__fails() -> None:
+    answers = history([1, 2]) | {rounds.GET_ROUND.at(FEED, P + 1): Unknown("down")}
+    with pytest.raises(ReadFailed, match="down"):
+        asked(read_ids(FEED, [P + 2, P + 1]), answers)
