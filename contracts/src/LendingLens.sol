@@ -3,7 +3,7 @@ pragma solidity 0.8.27;
 
 import {
     HEAD, NOT_BEGUN, OK, Once, Placed, Program, STARVED, TOO_SHORT, TOO_WIDE, Tape,
-    affords, ask, begin, finish, overwrite, put, take, takeAddress
+    ask, begin, finish, needed, overwrite, put, take, takeAddress
 } from "./Tape.sol";
 
 /// @title Read what many accounts have and owe in one Aave v3 pool, in one eth_call at one block.
@@ -38,7 +38,7 @@ import {
 ///          2 stable debt's principalBalanceOf   3 balanceOf of the asset
 ///          4 getUserStableRate   5 getUserLastUpdated   6 getDiscountPercent
 ///          7 getPreviousIndex
-///   traits 1 has stable debt   2 grants a discount
+///   traits 1 has stable debt   2 grants a discount   4 not found out: no account owes any
 ///   mode   1 RESOLVE   2 WALLET: balances of the assets too
 ///          4 HEALTH: supply only where it is collateral, and no e-mode without a flag
 abstract contract LendingProgram is Program {
@@ -47,6 +47,7 @@ abstract contract LendingProgram is Program {
     uint256 private constant HEALTH = 4;
     uint256 private constant STABLE = 1;
     uint256 private constant DISCOUNT = 2;
+    uint256 private constant UNTOLD = 4;
 
     bytes4 private constant SCALED = IToken.scaledBalanceOf.selector;
     bytes4 private constant BALANCE = IToken.balanceOf.selector;
@@ -56,28 +57,41 @@ abstract contract LendingProgram is Program {
     bytes4 private constant PERCENT = IToken.getDiscountPercent.selector;
     bytes4 private constant PREVIOUS_INDEX = IToken.getPreviousIndex.selector;
 
+    // Steps at one reserve.
+    uint256 private constant SUPPLY = 0;
+    uint256 private constant DEBTS = 1;
+    uint256 private constant HELD = 2;
+
     uint256 private constant OWN_HEAD = 47;
     uint256 private constant FACTS = 8;
     uint256 private constant ROW = 34;
     uint256 private constant GIVEN = 83;
+    uint256 private constant LISTED = 221;
     uint256 private constant MOST_RESERVES = 128;
     /// Failures that took much gas after which a token is not asked that question again.
     uint256 private constant PATIENCE = 2;
+    uint256 private constant REVERTED = 1;
 
     struct Reserve {
-        address asset;
         address aToken;
+        address asset;
+        uint256 shift; // of the configuration to its flags: twice its id
+        uint256 burnt; // eight bits per kind: failures that took much gas
+        uint256 traits;
         address stableToken;
         address debtToken;
-        uint256 shift; // of the configuration to its flags: twice its id
-        uint256 traits;
-        uint256 burnt; // eight bits per kind: failures that took much gas
     }
 
     struct Run {
+        uint256 configuration;
+        uint256 all; // whether supply that is no collateral is read too
+        uint256 wallet; // whether balances of the assets are read too
+        uint256 allowance;
+        uint256[4] asked; // call data about the account, 64 bytes each: SCALED, BALANCE
+        uint256 place; // of the reserve that is read
+        uint256 step; // at it
         Tape tape;
         uint256 mode;
-        uint256 allowance;
         uint256 heavy;
         address root;
         address pool;
@@ -85,6 +99,7 @@ abstract contract LendingProgram is Program {
         address account;
         uint256 index;
         uint256 entries;
+        uint256 listed; // where the reserves are written; 0 where they are not
     }
 
     function _run(bytes memory input) internal view override returns (uint256 from, uint256 size) {
@@ -92,6 +107,8 @@ abstract contract LendingProgram is Program {
         Tape memory tape = run.tape;
         tape.gasAtStart = gasleft();
         run.mode = take(input, 0, 1);
+        run.all = run.mode & HEALTH == 0 ? 1 : 0;
+        run.wallet = run.mode & WALLET != 0 ? 1 : 0;
         run.allowance = take(input, 1, 4);
         run.heavy = take(input, 5, 4);
         tape.floor = take(input, 9, 4);
@@ -152,43 +169,122 @@ abstract contract LendingProgram is Program {
         overwrite(row + 2, configuration, 32);
         if (status & 0xf != OK) return true;
 
-        bool all = run.mode & HEALTH == 0;
-        for (uint256 place; place < reserves.length; ++place) {
-            Reserve memory reserve = reserves[place];
-            uint256 flags = configuration >> reserve.shift & 3;
-            if (!all && flags == 0) continue;
-            if (reserve.aToken == address(0)) continue; // it says nothing of itself
-            if (all || flags & 2 != 0) {
-                if (!_amount(run, reserve, place, 0, reserve.aToken, SCALED)) return false;
-            }
-            if (flags & 1 != 0 && !_debts(run, reserve, place)) return false;
-            if (run.mode & WALLET != 0) {
-                if (!_amount(run, reserve, place, 3, reserve.asset, BALANCE)) return false;
-            }
+        run.configuration = configuration;
+        _ask(run);
+        (run.place, run.step) = (0, SUPPLY);
+        while (true) {
+            uint256 amount = _walk(run, reserves);
+            if (run.place == reserves.length) return true;
+            if (!_careful(run, reserves[run.place], amount)) return false;
+            ++run.step;
         }
-        return true;
     }
 
-    /// Read what the account owes of one reserve. False: too little gas.
-    function _debts(Run memory run, Reserve memory reserve, uint256 place)
+    /// Do one step at one reserve, of which the amount is known unless it is zero.
+    /// False: too little gas.
+    function _careful(Run memory run, Reserve memory reserve, uint256 amount)
         private
         view
         returns (bool)
     {
-        if (!_amount(run, reserve, place, 1, reserve.debtToken, SCALED)) return false;
+        if (amount != 0) {
+            uint256 kind = run.step == SUPPLY ? 0 : 3;
+            _write(run, kind, amount >> 128 != 0 ? TOO_WIDE : OK, amount);
+            return true;
+        }
+        if (run.step == SUPPLY) return _amount(run, reserve, 0, reserve.aToken, SCALED);
+        if (run.step == DEBTS) return _debts(run, reserve);
+        return _amount(run, reserve, 3, reserve.asset, BALANCE);
+    }
+
+    /// Lay out what tokens are asked about the account.
+    function _ask(Run memory run) private pure {
+        uint256[4] memory asked = run.asked;
+        address account = run.account;
+        (bytes4 scaled, bytes4 held) = (SCALED, BALANCE);
+        assembly ("memory-safe") {
+            mstore(asked, scaled)
+            mstore(add(asked, 4), account)
+            mstore(add(asked, 64), held)
+            mstore(add(asked, 68), account)
+        }
+    }
+
+    /// Walk over the reserves from a step at one of them, asking what is to be asked, for as long
+    /// as nothing is there. Return where that ends: with an amount that is not zero, or with none
+    /// and a step that is still to be done, and more carefully.
+    ///
+    /// Nearly all of a run is this loop. It does what `_amount` does where that finds a zero.
+    function _walk(Run memory run, Reserve[] memory reserves) private view returns (uint256 amount) {
+        uint256 need = needed(run.tape, run.allowance);
+        assembly ("memory-safe") {
+            let given := mload(add(run, 0x60))
+            let most := div(mul(3, given), 4)
+            let place := mload(add(run, 0xa0))
+            let step := mload(add(run, 0xc0))
+            for {} lt(place, mload(reserves)) {
+                place := add(place, 1)
+                step := SUPPLY
+            } {
+                let reserve := mload(add(add(reserves, 32), shl(5, place)))
+                let flags := and(shr(mload(add(reserve, 0x40)), mload(run)), 3)
+                if iszero(or(mload(add(run, 0x20)), flags)) { continue }
+                if iszero(mload(reserve)) { continue } // it says nothing of itself
+                if eq(step, SUPPLY) {
+                    if or(mload(add(run, 0x20)), and(flags, 2)) {
+                        if or(mload(add(reserve, 0x60)), lt(gas(), need)) { break }
+                        let used := gas()
+                        // From right to left: the call comes first.
+                        if iszero(and(gt(returndatasize(), 31),
+                            staticcall(given, mload(reserve), mload(add(run, 0x80)), 36, 0, 32)
+                        )) { break }
+                        used := sub(used, gas())
+                        // A success that used three quarters may be of the gas's making.
+                        if gt(used, most) { break }
+                        amount := mload(0)
+                        if amount { break }
+                    }
+                    step := DEBTS
+                }
+                if eq(step, DEBTS) {
+                    if and(flags, 1) { break }
+                    step := HELD
+                }
+                if and(eq(step, HELD), mload(add(run, 0x40))) {
+                    if or(mload(add(reserve, 0x60)), lt(gas(), need)) { break }
+                    let used := gas()
+                    if iszero(and(gt(returndatasize(), 31),
+                        staticcall(given, mload(add(reserve, 0x20)),
+                            add(mload(add(run, 0x80)), 64), 36, 0, 32)
+                    )) { break }
+                    used := sub(used, gas())
+                    if gt(used, most) { break }
+                    amount := mload(0)
+                    if amount { break }
+                }
+            }
+            mstore(add(run, 0xa0), place)
+            mstore(add(run, 0xc0), step)
+        }
+    }
+
+    /// Read what the account owes of one reserve. False: too little gas.
+    function _debts(Run memory run, Reserve memory reserve) private view returns (bool) {
+        if (reserve.traits & UNTOLD != 0 && !_traits(run, reserve)) return false;
+        if (!_amount(run, reserve, 1, reserve.debtToken, SCALED)) return false;
         if (reserve.traits & STABLE != 0) {
             address token = reserve.stableToken;
             uint256 before = run.entries;
-            if (!_amount(run, reserve, place, 2, token, PRINCIPAL)) return false;
+            if (!_amount(run, reserve, 2, token, PRINCIPAL)) return false;
             if (run.entries != before) {
-                if (!_amount(run, reserve, place, 4, token, STABLE_RATE)) return false;
-                if (!_amount(run, reserve, place, 5, token, STABLE_SINCE)) return false;
+                if (!_amount(run, reserve, 4, token, STABLE_RATE)) return false;
+                if (!_amount(run, reserve, 5, token, STABLE_SINCE)) return false;
             }
         }
         if (reserve.traits & DISCOUNT != 0) {
             address token = reserve.debtToken;
-            if (!_amount(run, reserve, place, 6, token, PERCENT)) return false;
-            if (!_amount(run, reserve, place, 7, token, PREVIOUS_INDEX)) return false;
+            if (!_amount(run, reserve, 6, token, PERCENT)) return false;
+            if (!_amount(run, reserve, 7, token, PREVIOUS_INDEX)) return false;
         }
         return true;
     }
@@ -197,7 +293,6 @@ abstract contract LendingProgram is Program {
     function _amount(
         Run memory run,
         Reserve memory reserve,
-        uint256 place,
         uint256 kind,
         address token,
         bytes4 selector
@@ -212,13 +307,34 @@ abstract contract LendingProgram is Program {
                 if (status == NOT_BEGUN) return false;
                 if (status == STARVED) reserve.burnt += 1 << 8 * kind;
                 if (amount >> 128 != 0) status = TOO_WIDE;
-                if (status != OK) amount = 0;
             }
-            uint256 head = run.index << 32 | place << 16 | kind << 8 | status;
-            put(run.tape, head << 128 | amount, 24);
-            ++run.entries;
+            _write(run, kind, status, amount);
             return true;
         }
+    }
+
+    function _write(Run memory run, uint256 kind, uint256 status, uint256 amount)
+        private
+        pure
+    {
+        unchecked {
+            if (status != OK) amount = 0;
+            uint256 head = run.index << 32 | run.place << 16 | kind << 8 | status;
+            put(run.tape, head << 128 | amount, 24);
+            ++run.entries;
+        }
+    }
+
+    /// Find out what the debt tokens of a reserve have answers to. False: too little gas.
+    function _traits(Run memory run, Reserve memory reserve) private view returns (bool) {
+        uint256 stable = _answers(run, reserve.stableToken, PRINCIPAL);
+        uint256 discount = _answers(run, reserve.debtToken, PERCENT);
+        if (stable == NOT_BEGUN || discount == NOT_BEGUN) return false;
+        // What may have failed for want of gas is asked of accounts, and marks their cells.
+        reserve.traits = (stable == REVERTED || stable == TOO_SHORT ? 0 : STABLE)
+            | (discount == REVERTED || discount == TOO_SHORT ? 0 : DISCOUNT);
+        if (run.listed != 0) overwrite(run.listed + LISTED * run.place + 1, reserve.traits, 1);
+        return true;
     }
 
     /// Take the reserves from the input.
@@ -245,75 +361,82 @@ abstract contract LendingProgram is Program {
     /// Look the pool up, then every reserve of it with its price, and write them out.
     /// Where there is no pool, oracle or list to be had, there are no reserves.
     function _resolve(Run memory run) private view returns (Reserve[] memory reserves) {
-        run.pool = _part(run, IProvider.getPool.selector);
-        run.oracle = _part(run, IProvider.getPriceOracle.selector);
+        uint256[16] memory facts;
+        run.pool = _address(_fact(run, facts, 0, run.root, IProvider.getPool.selector));
+        run.oracle = _address(_fact(run, facts, 1, run.root, IProvider.getPriceOracle.selector));
+        address sentinel = address(
+            uint160(_fact(run, facts, 2, run.root, IProvider.getPriceOracleSentinel.selector))
+        );
+        _fact(run, facts, 3, run.pool, IPool.POOL_REVISION.selector);
+        _fact(run, facts, 4, run.oracle, IOracle.BASE_CURRENCY.selector);
+        _fact(run, facts, 5, run.oracle, IOracle.BASE_CURRENCY_UNIT.selector);
+        _fact(run, facts, 6, run.oracle, IOracle.getFallbackOracle.selector);
+        _fact(run, facts, 7, sentinel, ISentinel.isLiquidationAllowed.selector);
         address[] memory assets = _list(run);
         reserves = new Reserve[](assets.length);
-        uint256[15] memory words;
+        uint256[17] memory words;
         begin(run.tape, OWN_HEAD);
-        _facts(run);
+        for (uint256 i; i < FACTS; ++i) {
+            put(run.tape, facts[2 * i], 1);
+            put(run.tape, facts[2 * i + 1], 32);
+        }
+        run.listed = run.tape.out;
         for (uint256 i; i < assets.length; ++i) {
             Reserve memory reserve = reserves[i];
             reserve.asset = assets[i];
+            reserve.traits = UNTOLD;
             // Its bits are past the end of every configuration until its id is known.
             reserve.shift = 256;
             _reserve(run, reserve, words);
         }
     }
 
-    function _facts(Run memory run) private view {
-        _fact(run, run.root, IProvider.getPool.selector);
-        _fact(run, run.root, IProvider.getPriceOracle.selector);
-        address sentinel = address(
-            uint160(_fact(run, run.root, IProvider.getPriceOracleSentinel.selector))
-        );
-        _fact(run, run.pool, IPool.POOL_REVISION.selector);
-        _fact(run, run.oracle, IOracle.BASE_CURRENCY.selector);
-        _fact(run, run.oracle, IOracle.BASE_CURRENCY_UNIT.selector);
-        _fact(run, run.oracle, IOracle.getFallbackOracle.selector);
-        _fact(run, sentinel, ISentinel.isLiquidationAllowed.selector);
-    }
-
-    function _fact(Run memory run, address target, bytes4 selector)
-        private
-        view
-        returns (uint256 value)
-    {
-        uint256 status;
+    function _fact(
+        Run memory run, uint256[16] memory facts, uint256 place, address target, bytes4 selector
+    ) private view returns (uint256 value) {
         // Whatever is in the argument's place is ignored.
-        (status, value) = ask(run.tape, run.heavy, target, selector, address(0));
-        put(run.tape, status, 1);
-        put(run.tape, value, 32);
+        (facts[2 * place], value) = ask(run.tape, run.heavy, target, selector, address(0));
+        facts[2 * place + 1] = value;
     }
 
-    function _reserve(Run memory run, Reserve memory reserve, uint256[15] memory words) private view {
-        uint256 status = _data(run, reserve.asset, words);
-        if (status == OK) {
-            reserve.shift = 2 * words[7];
-            reserve.aToken = address(uint160(words[8]));
-            reserve.stableToken = address(uint160(words[9]));
-            reserve.debtToken = address(uint160(words[10]));
-            if (_answers(run, reserve.stableToken, PRINCIPAL)) {
-                reserve.traits |= STABLE;
-            }
-            if (_answers(run, reserve.debtToken, PERCENT)) {
-                reserve.traits |= DISCOUNT;
+    /// Return an address that the provider names; zero where it names none.
+    function _address(uint256 value) private pure returns (address) {
+        return value >> 160 == 0 ? address(uint160(value)) : address(0);
+    }
+
+    function _reserve(Run memory run, Reserve memory reserve, uint256[17] memory words) private view {
+        uint256 first = _data(run, reserve.asset, words);
+        if (first == OK) {
+            assembly ("memory-safe") {
+                mstore(reserve, mload(add(words, 256)))
+                mstore(add(reserve, 0x40), shl(1, mload(add(words, 224))))
+                mstore(add(reserve, 0xa0), mload(add(words, 288)))
+                mstore(add(reserve, 0xc0), mload(add(words, 320)))
             }
         }
+        first = first << 24 | UNTOLD << 16 | reserve.shift / 2;
         (uint256 priced, uint256 price) =
             ask(run.tape, run.heavy, run.oracle, IOracle.getAssetPrice.selector, reserve.asset);
-        put(run.tape, status << 24 | reserve.traits << 16 | reserve.shift / 2, 4);
-        put(run.tape, uint160(reserve.asset), 20);
-        put(run.tape, words[0], 32);
-        for (uint256 i = 1; i < 5; ++i) put(run.tape, words[i], 16);
-        put(run.tape, words[6], 8);
-        for (uint256 i = 8; i < 11; ++i) put(run.tape, words[i], 20);
-        put(run.tape, priced, 1);
-        put(run.tape, price, 32);
+        Tape memory tape = run.tape;
+        assembly ("memory-safe") {
+            // One after the other: what follows the end of each is written next.
+            let at := mload(add(tape, 32))
+            mstore(add(tape, 32), add(at, LISTED))
+            mstore(at, or(shl(224, first), shl(64, mload(add(reserve, 0x20)))))
+            mstore(add(at, 24), mload(words))
+            mstore(add(at, 56), or(shl(128, mload(add(words, 32))), mload(add(words, 64))))
+            mstore(add(at, 88), or(shl(128, mload(add(words, 96))), mload(add(words, 128))))
+            mstore(add(at, 120), shl(192, mload(add(words, 192))))
+            mstore(add(at, 128), shl(96, mload(add(words, 256))))
+            mstore(add(at, 148), shl(96, mload(add(words, 288))))
+            mstore(add(at, 168), shl(96, mload(add(words, 320))))
+            mstore(add(at, 188), shl(248, priced))
+            mstore(add(at, 189), price)
+        }
     }
 
     /// Read `getReserveData` into `words`; zeros where it fails or does not fit its types.
-    function _data(Run memory run, address asset, uint256[15] memory words)
+    function _data(Run memory run, address asset, uint256[17] memory words)
         private
         view
         returns (uint256 status)
@@ -324,26 +447,27 @@ abstract contract LendingProgram is Program {
             switch gt(returndatasize(), 479)
             case 1 { if iszero(status) { returndatacopy(words, 0, 480) } }
             default { if iszero(status) { status := TOO_SHORT } }
+            if iszero(status) {
+                let wide := or(mload(add(words, 32)), mload(add(words, 64)))
+                wide := or(or(wide, mload(add(words, 96))), mload(add(words, 128)))
+                wide := shr(128, or(wide, mload(add(words, 160))))
+                wide := or(wide, shr(40, mload(add(words, 192)))) // updated at
+                wide := or(wide, shr(7, mload(add(words, 224)))) // id
+                let tokens := or(mload(add(words, 256)), mload(add(words, 288)))
+                wide := or(wide, shr(160, or(tokens, mload(add(words, 320)))))
+                if wide { status := TOO_WIDE }
+            }
+            if status { calldatacopy(words, calldatasize(), 480) }
         }
-        if (status == OK) {
-            bool wide = words[6] >> 40 != 0 || words[7] >= 128;
-            for (uint256 i = 1; i < 6; ++i) wide = wide || words[i] >> 128 != 0;
-            for (uint256 i = 8; i < 11; ++i) wide = wide || words[i] >> 160 != 0;
-            if (wide) status = TOO_WIDE;
-        }
-        if (status != OK) for (uint256 i; i < 15; ++i) words[i] = 0;
     }
 
-    /// Whether a token knows a question about accounts.
-    function _answers(Run memory run, address token, bytes4 selector) private view returns (bool) {
-        (uint256 status,) = ask(run.tape, run.allowance, token, selector, address(this));
-        return status == OK;
-    }
-
-    /// Return an address that the provider names; zero where it names none.
-    function _part(Run memory run, bytes4 selector) private view returns (address) {
-        (uint256 status, uint256 value) = ask(run.tape, run.heavy, run.root, selector, address(0));
-        return status == OK && value >> 160 == 0 ? address(uint160(value)) : address(0);
+    /// Ask a token a question about nobody, to see whether it knows it.
+    function _answers(Run memory run, address token, bytes4 selector)
+        private
+        view
+        returns (uint256 status)
+    {
+        (status,) = ask(run.tape, run.allowance, token, selector, address(this));
     }
 
     function _list(Run memory run) private view returns (address[] memory assets) {

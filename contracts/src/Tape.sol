@@ -55,12 +55,18 @@ function finish(Tape memory tape, bytes memory input) view returns (uint256 from
     }
 }
 
+/// Return the gas that must be left for a read that is given so much to be begun.
+function needed(Tape memory tape, uint256 given) pure returns (uint256 need) {
+    assembly ("memory-safe") {
+        // The digest costs less than half a gas per byte written.
+        need := shr(1, sub(mload(add(tape, 32)), mload(tape)))
+        need := add(add(need, mload(add(tape, 64))), add(given, shr(5, given)))
+    }
+}
+
 /// Whether a read that is given so much gas may be begun.
 function affords(Tape memory tape, uint256 given) view returns (bool) {
-    unchecked {
-        // The digest costs less than half a gas per byte written.
-        return gasleft() >= tape.floor + (tape.out - tape.from) / 2 + given + given / 32;
-    }
+    return gasleft() >= needed(tape, given);
 }
 
 /// Ask `target` for one word about `who`, with `given` gas.
@@ -80,21 +86,25 @@ function askWith(Tape memory tape, uint256 given, address target, uint256 at, ui
     view
     returns (uint256 status, uint256 value)
 {
-    if (!affords(tape, given)) return (NOT_BEGUN, 0);
+    uint256 need = needed(tape, given);
     assembly ("memory-safe") {
-        let before := gas()
-        let ok := staticcall(given, target, at, size, 0, 32)
-        let used := sub(before, gas())
-        // A failure that used half of what it was given, or a success that used three
-        // quarters, may be of the gas's making, here or in a frame below.
-        switch gt(mul(4, used), mul(add(2, ok), given))
-        case 1 { status := STARVED }
+        switch lt(gas(), need)
+        case 1 { status := NOT_BEGUN }
         default {
-            status := iszero(ok)
-            if ok {
-                switch lt(returndatasize(), 32)
-                case 1 { status := TOO_SHORT }
-                default { value := mload(0) }
+            let used := gas()
+            let ok := staticcall(given, target, at, size, 0, 32)
+            used := sub(used, gas())
+            // A failure that used half of what it was given, or a success that used three
+            // quarters, may be of the gas's making, here or in a frame below.
+            switch gt(mul(4, used), mul(add(2, ok), given))
+            case 1 { status := STARVED }
+            default {
+                switch and(ok, gt(returndatasize(), 31))
+                case 1 { value := mload(0) }
+                default {
+                    status := 1
+                    if ok { status := TOO_SHORT }
+                }
             }
         }
     }
@@ -113,11 +123,11 @@ function takeAddress(bytes memory input, uint256 at) pure returns (address) {
 
 /// Append the low `size` bytes of a value; what follows them in memory is lost.
 function put(Tape memory tape, uint256 value, uint256 size) pure {
-    uint256 out = tape.out;
     assembly ("memory-safe") {
-        mstore(out, shl(sub(256, mul(8, size)), value))
+        let out := mload(add(tape, 32))
+        mstore(out, shl(sub(256, shl(3, size)), value))
+        mstore(add(tape, 32), add(out, size))
     }
-    tape.out = out + size;
 }
 
 /// Write the low `size` bytes of a value in the midst of what is written.
