@@ -1,0 +1,85 @@
+"""Make of a contract's answers who holds its roles at the block. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from chain.calls import Read, Result, Unknown
+from chain.types import Address
+from protocols.exposure.control import Answers
+from protocols.exposure.roles import (
+    ACCESS_CONTROL,
+    ENUMERABLE,
+    HAS_ROLE,
+    MEMBER,
+    MEMBER_COUNT,
+    NAMES,
+    SUPPORTS,
+    Grant,
+    name_of,
+    verb_of,
+)
+from protocols.exposure.state import BURNED, Facts, Kind, Power, Verb
+
+MEMBERS: Final = 8
+"""How many members of an enumerable role are asked for."""
+
+
+def has(answers: Answers, interface: str) -> bool:
+    """Return whether the contract says that it has an interface."""
+    return answers.value(SUPPORTS, bytes.fromhex(interface[2:])) is True
+
+
+def with_roles(
+    facts: Facts,
+    answers: Answers,
+    said: Mapping[Read, Result],
+    grants: Sequence[Grant] | None,
+) -> Facts:
+    """Return the facts with who holds its roles at this block."""
+    if not has(answers, ACCESS_CONTROL):
+        return facts
+    enumerable = has(answers, ENUMERABLE)
+    held, unknown = _enumerated(facts.address, said) if enumerable else ({}, [])
+    for grant in grants or ():
+        still = HAS_ROLE.known(said[HAS_ROLE.at(facts.address, grant.role, grant.account)])
+        if isinstance(still, Unknown):
+            unknown.append(f"{name_of(grant.role)}: {still.reason}")
+        elif still:
+            held[grant] = None
+    how = "enumerated" if enumerable else "unread" if grants is None else "logs"
+    delay = (facts.delay_s or 0) if facts.kind is Kind.TIMELOCK else 0
+    found: list[Power] = []
+    for grant in held:
+        verb = verb_of(grant.role)
+        if verb is None or grant.account in BURNED or grant.account == facts.address:
+            continue
+        if facts.kind is Kind.TIMELOCK and verb in (Verb.OWN, Verb.EXECUTE):
+            verb = Verb.EXECUTE  # an admin appoints who announces; the delay stays
+        found.append(Power(verb, grant.account, f"{name_of(grant.role)}, {how}", delay))
+    if how == "unread":
+        unknown.append("the holders of its roles are in its logs, which were not read")
+    return replace(
+        facts, roles=how, powers=(*facts.powers, *found), unknown=(*facts.unknown, *unknown)
+    )
+
+
+def _enumerated(
+    address: Address, said: Mapping[Read, Result]
+) -> tuple[dict[Grant, None], list[str]]:
+    held: dict[Grant, None] = {}
+    unknown: list[str] = []
+    for role, name in NAMES.items():
+        count = MEMBER_COUNT.known(said[MEMBER_COUNT.at(address, role)])
+        if isinstance(count, Unknown):
+            unknown.append(f"{name}: {count.reason}")
+            continue
+        if count > MEMBERS:
+            unknown.append(f"{name} has {count} members, of whom {MEMBERS} are shown")
+        for i in range(min(count, MEMBERS)):
+            member = MEMBER.known(said[MEMBER.at(address, role, i)])
+            if isinstance(member, Unknown):
+                unknown.append(f"{name}: {member.reason}")
+            else:
+                held[Grant(role, member)] = None
+    return held, unknown
