@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from chain.calls import Read, Result
+from chain.types import Address
 
 T = TypeVar("T")
 
@@ -31,6 +32,9 @@ class Lens:
     under way at once, or one small one where nothing is known of the endpoint; the rest of the
     accounts is left to be asked for."""
     width: int = 20
+    places: tuple[Address, ...] = ()
+    """Contracts whose code is replaced, in the run alone, by a stub that delegates to the program:
+    it reads their storage. Runs by code override only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,12 @@ from chain.work import Work, about_pin, loosen
 
 ADDRESS: Final = checksum("0x" + keccak(text="underkeel.lens")[-20:].hex())
 """Where the override puts the program: an address nobody can have the key of."""
+STUB: Final = f"0x363d3d373d3d3d363d73{ADDRESS[2:].lower()}5af43d82803e903d91602b57fd5bf3"
+"""Code that delegates every call to the program (EIP-1167)."""
 HEAD: Final = 108
 """Bytes of the output that are the same for every lens."""
+PATIENCE: Final = 8
+"""Runs refused, with none that went well, after which code is not put at places here."""
 STRIKES: Final = 3
 """Failures of one run, other than by size, after which its accounts are not learned."""
 
@@ -139,6 +143,7 @@ class Runner:
         self._chunks: list[Chunk] = []
         self._failed: list[tuple[int, int, str]] = []
         self._failures = 0
+        self._refusals = 0
         self._share = 1
         self._lost: set[str] = set()
 
@@ -187,8 +192,9 @@ class Runner:
 
     def _endpoint(self) -> Endpoint | None:
         """Return the best endpoint that runs programs of ours and is not lost."""
+        last = Path.OVERRIDE if self._lens.places else Path.INITCODE
         for endpoint in self._pool.ranked():
-            bears = self._path(endpoint) <= Path.INITCODE
+            bears = self._path(endpoint) <= last
             if bears and endpoint.label not in self._lost and endpoint.rest_s <= REST_S:
                 return endpoint
         return None
@@ -233,7 +239,8 @@ class Runner:
         runtime, init = code(self._lens.program)
         if sent.path is Path.OVERRIDE:
             call = {"to": ADDRESS, "data": "0x" + sent.text.hex()}
-            ask = work.call(endpoint, call, {ADDRESS: {"code": runtime}})
+            codes = {place: {"code": STUB} for place in self._lens.places}
+            ask = work.call(endpoint, call, {**codes, ADDRESS: {"code": runtime}})
         else:
             length = len(sent.text).to_bytes(4, "big").hex()
             ask = work.call(endpoint, {"data": init + sent.text.hex() + length})
@@ -330,6 +337,9 @@ class Runner:
     def _split(self, sent: _Sent, reason: str) -> None:
         """Ask for the halves of a run that was too large; give up on a single account."""
         span = sent.span
+        self._refusals += 1
+        if self._lens.places and not self._chunks and self._refusals >= PATIENCE:
+            self._lost.add(sent.endpoint.label)
         self._chunker(sent.endpoint).failed(span.count)
         if span.count == 1:
             self._again(span, reason)

@@ -41,10 +41,13 @@ import {
 ///   traits 1 has stable debt   2 grants a discount   4 not found out: no account owes any
 ///   mode   1 RESOLVE   2 WALLET: balances of the assets too
 ///          4 HEALTH: supply only where it is collateral, and no e-mode without a flag
+///          8 ROWS: kinds 0, 1 and 3 are left out, for they are read otherwise
 abstract contract LendingProgram is Program {
     uint256 private constant RESOLVE = 1;
     uint256 private constant WALLET = 2;
     uint256 private constant HEALTH = 4;
+    uint256 private constant ROWS = 8;
+    uint256 private constant BORROWING = type(uint256).max / 3; // the flags of debts
     uint256 private constant STABLE = 1;
     uint256 private constant DISCOUNT = 2;
     uint256 private constant UNTOLD = 4;
@@ -107,7 +110,7 @@ abstract contract LendingProgram is Program {
         Tape memory tape = run.tape;
         tape.gasAtStart = gasleft();
         run.mode = take(input, 0, 1);
-        run.all = run.mode & HEALTH == 0 ? 1 : 0;
+        run.all = run.mode & (HEALTH | ROWS) == 0 ? 1 : 0;
         run.wallet = run.mode & WALLET != 0 ? 1 : 0;
         run.allowance = take(input, 1, 4);
         run.heavy = take(input, 5, 4);
@@ -169,7 +172,8 @@ abstract contract LendingProgram is Program {
         overwrite(row + 2, configuration, 32);
         if (status & 0xf != OK) return true;
 
-        run.configuration = configuration;
+        run.configuration = run.mode & ROWS == 0 ? configuration : configuration & BORROWING;
+        if (run.all | run.configuration == 0) return true; // nor wallets: HEALTH reads none then
         _ask(run);
         (run.place, run.step) = (0, SUPPLY);
         while (true) {
@@ -271,7 +275,9 @@ abstract contract LendingProgram is Program {
     /// Read what the account owes of one reserve. False: too little gas.
     function _debts(Run memory run, Reserve memory reserve) private view returns (bool) {
         if (reserve.traits & UNTOLD != 0 && !_traits(run, reserve)) return false;
-        if (!_amount(run, reserve, 1, reserve.debtToken, SCALED)) return false;
+        if (run.mode & ROWS == 0 && !_amount(run, reserve, 1, reserve.debtToken, SCALED)) {
+            return false;
+        }
         if (reserve.traits & STABLE != 0) {
             address token = reserve.stableToken;
             uint256 before = run.entries;

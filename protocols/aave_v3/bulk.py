@@ -24,10 +24,12 @@ from protocols import tokens
 from protocols.aave_v3 import account, lens, plain
 from protocols.aave_v3 import contracts as c
 from protocols.aave_v3 import market as markets
+from protocols.aave_v3 import storage as storing
 from protocols.aave_v3.account import Category
 from protocols.aave_v3.batch import Batch
-from protocols.aave_v3.columns import Columns
+from protocols.aave_v3.columns import Columns, Kind
 from protocols.aave_v3.gathering import GONE, Cell, Gathering
+from protocols.aave_v3.layouts import Layouts
 from protocols.aave_v3.lens import Row, Run
 from protocols.aave_v3.market import Broken, Listed, Pool
 from protocols.aave_v3.prices import Sourced
@@ -50,16 +52,20 @@ def read_columns(
     health_only: bool = False,
     wallet: bool = False,
     sources: bool = True,
+    storage: Layouts | None = None,
 ) -> Bulk[Columns]:
     """Read accounts, given as addresses or as (P, 20) bytes, of the pool of an addresses provider.
 
     `wallet` adds balances of the assets themselves. Without `sources` prices are the oracle's,
     each its own factor, names are short addresses and grace periods are not asked for: enough for
-    health, and faster. Raises `ReadFailed` where the pool itself cannot be read.
+    health, and faster. With `storage`, which remembers what it learns, balances are read from the
+    tokens' storage where they are proven to be there (`protocols.aave_v3.storage`), and `ways`
+    tells of which contracts they were. Raises `ReadFailed` where the pool itself cannot be read.
     """
     whole = lens.packed(accounts)
     flags = lens.WALLET * wallet | lens.HEALTH * health_only
-    answers = yield Step(lens=lens.opening(root, whole, flags))
+    at_first = flags if storage is None else flags & ~lens.WALLET | lens.ROWS
+    answers = yield Step(lens=lens.opening(root, whole, at_first))
     runs, failed = _runs(answers.lens, 0)
     begin = answers.lens.count if isinstance(answers.lens, Chunks) else 0
     told: Sequence[Result] | None = lens.market_results(runs[0]) if runs else None
@@ -77,7 +83,7 @@ def read_columns(
     emode_at = [(n, second.add(*account.emode_reads(pool, n))) for n in numbers]
     after = None
     if first is not None and 20 * begin < len(whole):
-        after = lens.following(first, whole[20 * begin :], flags)
+        after = lens.following(first, whole[20 * begin :], at_first)
     if second.reads or after is not None:
         answers = yield Step(second.reads, after)
         more, further = _runs(answers.lens, begin)
@@ -110,12 +116,17 @@ def read_columns(
     if first is not None:
         place = {one.reserve.asset: i for i, one in enumerate(reserves)}
         places = np.array([place.get(row.asset, GONE) for row in first.reserves], np.uint16)
+        kinds = tuple(Kind) if storage is None else storing.BESIDE
         for run in runs:
-            cells += found.take(run, pool.rules, places)
+            cells += found.take(run, pool.rules, places, kinds)
         for start, count, cause in failed:
             found.missing.update(dict.fromkeys(range(start, start + count), cause))
         left = list(found.missing)[:ALONE]
+        if storage is not None:
+            cells += yield from storing.amounts(found, storage, at, first, flags)
     yield from _plainly(plain.accounts(pool, found, left, health_only=health_only, wallet=wallet))
+    if storage is not None and first is None:
+        found.ways = storing.unread(found, flags, "no lens runs here")
     yield from _plainly(plain.cells(found, cells))
     emodes = yield from _emodes(pool, found, categories, at)
     return found.columns(at, pool, broken, emodes, health_only=health_only)

@@ -47,6 +47,16 @@ class Kind(IntEnum):
     PREVIOUS_INDEX = 7
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a contract's amounts were read, where storage was asked for."""
+
+    contract: Address
+    kind: Kind
+    cause: str = ""
+    """Why by its functions; empty where by its storage."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
     """P accounts and N amounts; entries are ordered by account, then reserve, then kind."""
@@ -82,6 +92,8 @@ class Columns:
     liquidation_allowed: bool = True
     base_decimals: int | None = 8
     notes: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
+    """Where storage was asked for: each contract that concerns any account."""
 
     def __len__(self) -> int:
         return len(self.accounts)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chain.calls import Unknown
 from chain.types import ZERO_ADDRESS, Address, BlockRef, checksum
-from protocols.aave_v3.columns import LIMBS, U8, U16, U32, U64, Columns, Kind, limbs
+from protocols.aave_v3.columns import LIMBS, U8, U16, U32, U64, Columns, Kind, Way, limbs
 from protocols.aave_v3.lens import Run
 from protocols.aave_v3.market import Broken, Listed, Pool
 from protocols.aave_v3.rules import Rules
@@ -44,6 +44,7 @@ class Gathering:
     """By row: why nothing is known of an account."""
     unread: dict[Cell, str] = field(default_factory=dict)
     """Why there is no amount."""
+    ways: tuple[Way, ...] = ()
     _parts: list[tuple[U32, U16, U8, U64, U64]] = field(default_factory=list)
     _ones: list[tuple[int, int, int, int]] = field(default_factory=list)
 
@@ -55,8 +56,10 @@ class Gathering:
         """Return an account's address."""
         return checksum("0x" + self.accounts[row].tobytes().hex())
 
-    def take(self, run: Run, rules: Rules, places: U16) -> list[Cell]:
-        """Take a run of the lens in; return the amounts that it could not read.
+    def take(
+        self, run: Run, rules: Rules, places: U16, kinds: Sequence[Kind] = tuple(Kind)
+    ) -> list[Cell]:
+        """Take a run of the lens in; return the amounts, of `kinds`, that it could not read.
 
         `places` translates the lens's order of reserves. Accounts whose flags or e-mode it could
         not read are `missing`.
@@ -69,6 +72,8 @@ class Gathering:
             self.missing[row] = "its flags or its e-mode could not be read"
         place = places[run.reserve]
         wanted = meant(rules, self.reserves)[np.minimum(place, len(self.reserves)), run.kind]
+        if len(kinds) < len(Kind):
+            wanted &= np.isin(run.kind, kinds)
         if len(bad):
             wanted &= ~np.isin(run.account, bad)
         account = run.account + np.uint32(run.first)
@@ -82,6 +87,21 @@ class Gathering:
                 strict=True,
             )
         ]  # fmt: skip
+
+    def add(
+        self, rows: NDArray[np.int64], place: "int | U16", kind: Kind, hi: U64, lo: U64
+    ) -> None:
+        """Take many amounts of one kind in, none of them zero."""
+        places = np.broadcast_to(np.asarray(place, np.uint16), rows.shape)
+        kinds = np.full(len(rows), kind, np.uint8)
+        self._parts.append((rows.astype(np.uint32), places, kinds, hi, lo))
+
+    def flagged(self, place: int, bit: int) -> NDArray[np.bool_]:
+        """Return by row whether a reserve is borrowed (bit 0) or collateral (bit 1)."""
+        at = 2 * self.reserves[place].reserve.id + bit
+        flags = self.configuration[:, at >> 6] >> np.uint64(at & 63) & np.uint64(1)
+        found: NDArray[np.bool_] = flags.astype(np.bool_)
+        return found
 
     def flags(self, row: int, configuration: int, emode: int) -> None:
         """Take one account's flags and e-mode in."""
@@ -142,6 +162,7 @@ class Gathering:
                 *pool.notes, *pool.unknown, *(f"{one.asset}: {one.cause}" for one in broken),
                 *dict.fromkeys(note for one in self.reserves for note in one.unknown),
             ),
+            ways=self.ways,
         )  # fmt: skip
 
     def _sorted(self) -> tuple[U32, U16, U8, U64, U64]:
@@ -213,8 +234,10 @@ def meant(rules: Rules, reserves: Sequence[Listed]) -> NDArray[np.bool_]:
     The lens asks every token that has an answer.
     """
     table = np.zeros((len(reserves) + 1, 256), np.bool_)
-    for place, one in enumerate(reserves):
-        table[place, : len(Kind)] = True
-        table[place, list(_STABLE)] = rules.stable_debt and one.stable_token != ZERO_ADDRESS
-        table[place, list(_DISCOUNT)] = rules.discounts and not one.reserve.virtual_balance
+    table[: len(reserves), : len(Kind)] = True
+    stable = [rules.stable_debt and one.stable_token != ZERO_ADDRESS for one in reserves]
+    discount = [rules.discounts and not one.reserve.virtual_balance for one in reserves]
+    for kinds, knows in ((_STABLE, stable), (_DISCOUNT, discount)):
+        for kind in kinds:
+            table[: len(reserves), kind] = knows
     return table

@@ -4,9 +4,10 @@ Both are described in contracts/src/LendingLens.sol. The output becomes arrays w
 through an object per account.
 """
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from chain.types import Address, address_of_word
 from protocols.aave_v3.columns import U8, U16, U32, U64
 
 PROGRAM: Final = "lending_lens"
-RESOLVE, WALLET, HEALTH = 1, 2, 4
+RESOLVE, WALLET, HEALTH, ROWS = 1, 2, 4, 8
 OK: Final = 0
 STARVED: Final = 4
 NOT_BEGUN: Final = 5
@@ -42,25 +43,8 @@ _ENTRY: Final = np.dtype(
 )
 _ROW: Final = np.dtype([("status", "u1"), ("emode", "u1"), ("configuration", ">u8", (4,))])
 _FACT: Final = np.dtype([("status", "u1"), ("word", "V32")])
-_RESERVE: Final = np.dtype(
-    [
-        ("status", "u1"),
-        ("traits", "u1"),
-        ("id", ">u2"),
-        ("asset", "V20"),
-        ("configuration", "V32"),
-        ("liquidity_index", "V16"),
-        ("liquidity_rate", "V16"),
-        ("borrow_index", "V16"),
-        ("borrow_rate", "V16"),
-        ("updated_at", ">u8"),
-        ("a_token", "V20"),
-        ("stable_token", "V20"),
-        ("debt_token", "V20"),
-        ("priced", "u1"),
-        ("price", "V32"),
-    ]
-)
+_RESERVE: Final = struct.Struct(">BBH20s32s16s16s16s16sQ20s20s20sB32s")
+"""Status, traits, id, asset, configuration, two indexes and rates, time, tokens, price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +129,18 @@ def decode(chunk: Chunk, offset: int = 0) -> Run:
     entries = int.from_bytes(data[40:44], "big")
     written = int.from_bytes(data[44:46], "big")
     reserves_at = _HEAD + data[46] * _FACT.itemsize
-    rows_at = reserves_at + written * _RESERVE.itemsize
+    rows_at = reserves_at + written * _RESERVE.size
     entries_at = rows_at + chunk.asked * _ROW.itemsize
     if len(data) != entries_at + entries * _ENTRY.itemsize or chunk.done > chunk.asked:
         raise Misshapen(f"{len(data)} bytes for {chunk.asked} accounts and {entries} amounts")
     rows = np.frombuffer(data, _ROW, chunk.done, rows_at)
     found = np.frombuffer(data, _ENTRY, entries, entries_at)
-    reserves = np.frombuffer(data, _RESERVE, written, reserves_at)
     facts = np.frombuffer(data, _FACT, data[46], _HEAD)
     limbs: U64 = rows["configuration"][:, ::-1].astype(np.uint64)
     return Run(
         pool=address_of_word(data[:20]),
         oracle=address_of_word(data[20:40]),
-        reserves=tuple(_row(one) for one in reserves),
+        reserves=tuple(map(_row, _RESERVE.iter_unpack(data[reserves_at:rows_at]))),
         first=chunk.first + offset,
         done=chunk.done,
         status=rows["status"],
@@ -173,29 +156,24 @@ def decode(chunk: Chunk, offset: int = 0) -> Run:
     )
 
 
-def _row(one: "np.void") -> Row:
-    def number(name: str) -> int:
-        return int.from_bytes(one[name].tobytes(), "big")
-
-    def address(name: str) -> Address:
-        return address_of_word(one[name].tobytes())
-
-    status, priced = int(one["status"]), int(one["priced"])
+def _row(one: tuple[Any, ...]) -> Row:
+    (status, traits, number, asset, configuration, liquidity_index, liquidity_rate, borrow_index,
+     borrow_rate, updated_at, a_token, stable_token, debt_token, priced, price) = one  # fmt: skip
     return Row(
         status=status,
-        traits=int(one["traits"]),
-        id=int(one["id"]),
-        asset=address("asset"),
-        configuration=number("configuration"),
-        liquidity_index=number("liquidity_index"),
-        liquidity_rate=number("liquidity_rate"),
-        borrow_index=number("borrow_index"),
-        borrow_rate=number("borrow_rate"),
-        updated_at=int(one["updated_at"]),
-        a_token=address("a_token"),
-        stable_token=address("stable_token"),
-        debt_token=address("debt_token"),
-        price=number("price") if priced == OK else None,
+        traits=traits,
+        id=number,
+        asset=address_of_word(asset),
+        configuration=int.from_bytes(configuration, "big"),
+        liquidity_index=int.from_bytes(liquidity_index, "big"),
+        liquidity_rate=int.from_bytes(liquidity_rate, "big"),
+        borrow_index=int.from_bytes(borrow_index, "big"),
+        borrow_rate=int.from_bytes(borrow_rate, "big"),
+        updated_at=updated_at,
+        a_token=address_of_word(a_token),
+        stable_token=address_of_word(stable_token),
+        debt_token=address_of_word(debt_token),
+        price=int.from_bytes(price, "big") if priced == OK else None,
         starved=max(status, priced) >= STARVED,
     )
 
