@@ -18,6 +18,7 @@ from eth_abi.exceptions import DecodingError
 from eth_abi.grammar import TupleType, normalize, parse
 from eth_utils.crypto import keccak
 
+from chain import words
 from chain.calls import Call, NoCode, Ok, Pointer, ReadFailed, Result, Reverted, Unknown
 from chain.types import Address, checksum
 
@@ -28,7 +29,8 @@ PANIC: Final = keccak(text="Panic(uint256)")[:4]
 class Function:
     """One contract function: its selector, its inputs and its outputs."""
 
-    __slots__ = ("_addresses", "inputs", "name", "outputs", "selector")
+    __slots__ = ("_addresses", "_list", "_readers", "_writers", "inputs", "name", "outputs",
+                 "selector")  # fmt: skip
 
     def __init__(self, signature: str) -> None:
         self.name, inputs, outputs = _split(signature)
@@ -36,13 +38,17 @@ class Function:
         self.outputs = _types(outputs)
         self.selector = keccak(text=f"{self.name}({','.join(self.inputs)})")[:4]
         self._addresses = ["address" in t for t in self.outputs]
+        self._writers = words.writers(self.inputs)
+        self._readers = words.readers(self.outputs)
+        self._list = words.list_reader(self.outputs)
 
     def __repr__(self) -> str:
         return f"{self.name}({','.join(self.inputs)})({','.join(self.outputs)})"
 
     def encode(self, *args: Any) -> bytes:
         """Return the call data for `args`."""
-        return self.selector + abi_encode(self.inputs, args)
+        plain = words.encode(self._writers, args) if self._writers is not None else None
+        return self.selector + (abi_encode(self.inputs, args) if plain is None else plain)
 
     def at(self, target: Address | Pointer, *args: Any, sender: Address | None = None) -> Call:
         """Return the static call of this function at `target`."""
@@ -59,6 +65,13 @@ class Function:
         """
         if not isinstance(result, Ok):
             raise ReadFailed(f"{self.name}: {explain(result)}")
+        plain: tuple[Any, ...] | None = None
+        if self._readers is not None:
+            plain = words.decode(self._readers, result.data)
+        elif self._list is not None:
+            plain = words.decode_list(self._list, result.data)
+        if plain is not None:
+            return plain[0] if len(plain) == 1 else plain
         try:
             values = abi_decode(self.outputs, result.data)
         except (DecodingError, ValueError, OverflowError) as error:

@@ -10,9 +10,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import urllib3
@@ -28,6 +28,7 @@ from urllib3.exceptions import (
     TimeoutError,
 )
 
+from chain.deadline import Alarm
 from chain.errors import NotJson, SettingsError, TimedOut, TooLarge, Unreachable
 
 MAX_ANSWER: Final = 64 * 1024 * 1024
@@ -106,52 +107,13 @@ def secrets_of(url: str) -> tuple[str, ...]:
     return tuple(sorted((text for text in found if len(text) >= 5), key=len, reverse=True))
 
 
-class _Alarm:
-    """Cuts the connection of one exchange when its time is over.
-
-    A socket's own timeout starts anew with every byte, and a server that drips its status line,
-    its headers or the sizes of its chunks could hold a read for days.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.rang = False
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._ring)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def watch(self, connection: socket.socket | None) -> None:
-        """Cut this one; None lets go, because the connection is about to serve another."""
-        with self._lock:
-            self._socket = connection
-            if self.rang:
-                self._cut()
-
-    def stop(self) -> None:
-        """Ring no more."""
-        self._timer.cancel()
-        self.watch(None)
-
-    def _ring(self) -> None:
-        with self._lock:
-            self.rang = True
-            self._cut()
-
-    def _cut(self) -> None:
-        if self._socket is not None:
-            with suppress(OSError):
-                # the plain socket's: TLS would want to say goodbye first
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
 _exchange = threading.local()
 
 
 @contextmanager
-def _alarmed(seconds: float) -> Iterator[_Alarm]:
+def _alarmed(seconds: float) -> Iterator[Alarm]:
     """Have the connections that this thread uses watched."""
-    alarm = _exchange.alarm = _Alarm(seconds)
+    alarm = _exchange.alarm = Alarm(seconds)
     try:
         yield alarm
     finally:
@@ -160,12 +122,31 @@ def _alarmed(seconds: float) -> Iterator[_Alarm]:
 
 
 class _Watched(HTTPConnection):
-    """A connection that shows its socket to the alarm before anything can be waited for."""
+    """A connection that shows its socket to the alarm before anything can be waited for.
+
+    It sends head and body at once: apart they are two packets, and wake the node twice.
+    """
+
+    _held: list[bytes] | None = None
 
     def _new_conn(self) -> socket.socket:
         made = super()._new_conn()
         _show(made)
         return made
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._held = held = []
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            self._held = None
+        self.send(b"".join(held))
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
         _show(self.sock)
@@ -177,7 +158,7 @@ class _WatchedTls(_Watched, HTTPSConnection):
 
 
 def _show(connection: socket.socket | None) -> None:
-    alarm: _Alarm | None = getattr(_exchange, "alarm", None)
+    alarm: Alarm | None = getattr(_exchange, "alarm", None)
     if alarm is not None:
         alarm.watch(connection)
 
@@ -204,7 +185,7 @@ class HttpTransport:
         if not self.label.startswith("http"):
             raise SettingsError(f"{self.label} is no HTTP URL; give WebSocket URLs as `ws`")
         parts = urlsplit(url)
-        self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._secrets = re.compile("|".join(re.escape(s) for s in secrets_of(url)) or r"(?!)")
         self._max = max_answer
         self._clock = clock
@@ -218,10 +199,11 @@ class HttpTransport:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers |= urllib3.make_headers(basic_auth=login)
         logging.getLogger("urllib3.connectionpool").addFilter(_NO_PATHS)
-        self._pool = urllib3.PoolManager(
-            num_pools=1, maxsize=CONNECTIONS, block=True, retries=False, headers=headers
-        )
-        self._pool.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        pool = _TlsPool if parts.scheme == "https" else _Pool
+        self._pool = pool(
+            str(parts.hostname), parts.port, maxsize=CONNECTIONS, block=True, retries=False,
+            headers=headers,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"HttpTransport({self.label})"
@@ -247,13 +229,13 @@ class HttpTransport:
                 raise TimedOut(self.label, timeout_s)
         return response
 
-    def _posted(self, body: bytes, timeout_s: float, alarm: _Alarm) -> Response:
+    def _posted(self, body: bytes, timeout_s: float, alarm: Alarm) -> Response:
         deadline = self._clock() + timeout_s
         timeout = urllib3.Timeout(connect=min(CONNECT_S, timeout_s), read=timeout_s)
         try:
-            answer = self._pool.request(
+            answer = self._pool.urlopen(
                 "POST",
-                self._url,
+                self._target,
                 body=body,
                 timeout=timeout,
                 redirect=False,
@@ -298,4 +280,4 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._pool.clear()
+        self._pool.close()

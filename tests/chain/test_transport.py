@@ -324,7 +324,8 @@ def test_post__every_failure_of_the_library__is_ours_and_shows_no_key(
     def fail(*_: Any, **__: Any) -> None:
         raise cause
 
-    with patch.object(urllib3.PoolManager, "request", fail), pytest.raises(expected) as caught:
+    failing = patch.object(urllib3.HTTPConnectionPool, "urlopen", fail)
+    with failing, pytest.raises(expected) as caught:
         transport.post(b"{}", 3)
     assert KEY not in str(caught.value)
     assert caught.value.endpoint == "https://node.example"
