@@ -135,7 +135,8 @@ class _Watched(HTTPConnection):
         return made
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        self._held = held = []
+        held: list[bytes] = []
+        self._held = held
         try:
             super().request(*args, **kwargs)
         finally:
@@ -240,7 +241,7 @@ class HttpTransport:
                 timeout=timeout,
                 redirect=False,
                 preload_content=False,
-                pool_timeout=timeout_s,
+                pool_timeout=timeout_s,  # type: ignore[arg-type]
             )
             try:
                 content = self._read(answer, deadline, timeout_s)
