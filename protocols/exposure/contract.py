@@ -62,7 +62,7 @@ def inspect(
     said = dict(zip(more, (yield more) if more else (), strict=True))
     facts = proxies.upgraded_by(facts, said, raw)
     facts = membership.with_roles(facts, answers, said, grants)
-    return _settled(facts, answers)
+    return _settled(facts)
 
 
 def _questions(address: Address) -> Iterator[Read]:
@@ -91,7 +91,12 @@ def _questions(address: Address) -> Iterator[Read]:
 def _controlled(facts: Facts, answers: Answers, block_time_s: float) -> Facts:
     """Return the facts with what the contract's own getters say of its control."""
     powers, unknown = control.named(answers)
-    facts = replace(facts, pausable=_pausable(answers), pending_owner=_pending(answers))
+    facts = replace(
+        facts,
+        pausable=_pausable(answers),
+        pending_owner=_pending(answers),
+        renounced=control.renounced(answers),
+    )
     slot, guard = (Storage(facts.address, s) for s in (slots.SINGLETON, slots.GUARD))
     if (found := control.safe(answers, answers.raw(slot), answers.raw(guard))) is not None:
         links = [
@@ -182,7 +187,7 @@ def _second(
         yield roles.HAS_ROLE.at(facts.address, grant.role, grant.account)
 
 
-def _settled(facts: Facts, answers: Answers) -> Facts:
+def _settled(facts: Facts) -> Facts:
     """Return the facts with a holder for every power that must have one.
 
     A contract whose code can change is changed by somebody: where nobody was found, and nobody
@@ -198,7 +203,7 @@ def _settled(facts: Facts, answers: Answers) -> Facts:
         ]
     beaconed = all(proxy.kind is ProxyKind.BEACON for proxy in facts.proxies)
     found = any(p.verb in (Verb.UPGRADE, Verb.OWN, Verb.EXECUTE) for p in powers)
-    missing = changes and not found and not control.renounced(answers)
+    missing = changes and not found and not facts.renounced
     if missing and not (facts.proxies and beaconed):
         powers.append(Power(Verb.UPGRADE, None, "nobody who may upgrade it could be found"))
         facts = replace(facts, unknown=(*facts.unknown, "who may upgrade it could not be found"))

@@ -174,6 +174,8 @@ class Facts:
     """Of a timelock or a governor."""
     governor: Governor | None = None
     pending_owner: Address | None = None
+    renounced: bool = False
+    """Its owner is the zero address, or one that nobody has a key of."""
     pausable: bool | None = None
     """Whether it answers `paused()`; None where that could not be asked."""
     roles: str = ""

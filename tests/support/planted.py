@@ -106,7 +106,7 @@ def _admins(g: Garden) -> None:
           powers=frozenset({power(Verb.EXECUTE, module)}), admin="eoa", delay=0)  # fmt: skip
     slow = g.build.safe([alice, bob], 2, 4)
     delay = g.add("delay module", g.build.new("DelayModule", slow.address, 3 * DAY, erin),
-                  kind=Kind.TIMELOCK, admin="timelocked-eoa", delay=0)  # fmt: skip
+                  kind=Kind.TIMELOCK, admin="safe", delay=0)  # fmt: skip
     _as(g, slow, "enableModule", delay)
     g.add("safe with a delayed module", slow, **is_safe,
           powers=frozenset({power(Verb.EXECUTE, delay)}), admin="safe", delay=0)  # fmt: skip

@@ -14,6 +14,7 @@ from protocols.adapter import Log
 from protocols.exposure.roles import GRANTED, GRANTS, grant_of
 from protocols.exposure.state import Dependencies, Facts, Link, LinkKind, Survey
 from protocols.exposure.survey import roles_unread, survey
+from risk.exposure.control import control
 from tests.support.planted import Garden, plant
 
 pytestmark = pytest.mark.world
@@ -74,3 +75,15 @@ def test_survey__every_planted_case__is_what_it_is(garden: Garden, found: Survey
             wrong.append(f"{name}: {one.unknown}")
     assert wrong == []
     assert len(garden.cases) >= 25
+
+
+def test_control__every_planted_case__worst_admin_and_shortest_way(
+    garden: Garden, found: Survey
+) -> None:
+    wrong = []
+    for name, case in garden.cases.items():
+        if case.admin:
+            told = control(found, case.address)
+            if (told.kind.value, told.delay_s) != (case.admin, case.delay):
+                wrong.append(f"{name}: {told.kind}, {told.delay_s}")
+    assert wrong == []

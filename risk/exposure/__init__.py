@@ -1,0 +1,1 @@
+"""What the failure of one contract, oracle, bridge or key would take. Pure numbers."""
