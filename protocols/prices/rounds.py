@@ -50,15 +50,15 @@ class Extent:
     """(phase, number of its last round), the latest phase first; one phase 0 without phases."""
 
     def before(self, id_: int, count: int, stride: int = 1) -> tuple[int, ...]:
-        """Return up to `count` ids below one, the nearest first, `stride` rounds apart.
+        """Return up to `count` ids below one, the nearest first: every `stride`-th of a phase.
 
-        Each phase is counted from its own last round.
+        Those whose number is a multiple of it, so that whoever asks later gets the same ones.
         """
         found: list[int] = []
         for phase, last in self.lasts:
             top = min(last, id_ - 1 - (phase << 64))
             wanted = count - len(found)
-            found += [(phase << 64) + n for n in range(top, 0, -stride)[: max(wanted, 0)]]
+            found += [(phase << 64) + n for n in range(top - top % stride, 0, -stride)[:wanted]]
         return tuple(found)
 
 

@@ -8,7 +8,7 @@ import pytest
 from underkeel.cli.main import app, config_app
 from underkeel.config.load import load
 from underkeel.config.markets import adapters
-from underkeel.config.model import ChainTable, PriceTable, Settings, WalletTable
+from underkeel.config.model import ChainTable, HistoryTable, PriceTable, Settings, WalletTable
 from underkeel.documents.page import page
 from underkeel.errors import Exit
 
@@ -43,6 +43,7 @@ def test_cli_page__every_command_and_option_and_exit_code__is_there() -> None:
         ("`[chains.NAME]`", ChainTable),
         ("`[[chains.NAME.prices]]`", PriceTable),
         ("`[wallets.NAME]`", WalletTable),
+        ("`[history]`", HistoryTable),
     ],
 )
 def test_config_page__every_key__has_its_row(title: str, model: type) -> None:

@@ -110,6 +110,7 @@ def shown_settings(config: Config) -> dict[str, Any]:
             for row in table.markets
         ]
         data["chains"][name] = shown
+    data["history"] = settings.history.model_dump(mode="json")
     data["wallets"] = {n: w.model_dump(mode="json") for n, w in settings.wallets.items()}
     return data
 

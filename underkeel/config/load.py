@@ -263,11 +263,12 @@ def _unknown_key(where: str, loc: Loc) -> Problem:
 
 def _home_of(name: str) -> str:
     """Say in which table a key belongs, if it is one of ours."""
-    from underkeel.config.model import ChainTable, PriceTable, WalletTable
+    from underkeel.config.model import ChainTable, HistoryTable, PriceTable, WalletTable
 
     tables: dict[str, type[BaseModel]] = {
         "[chains.NAME]": ChainTable,
         "[wallets.NAME]": WalletTable,
+        "[history]": HistoryTable,
         "[[chains.NAME.prices]]": PriceTable,
     }
     homes = [table for table, model in tables.items() if name in model.model_fields]

@@ -127,6 +127,21 @@ class WalletTable(Table):
     )
 
 
+class HistoryTable(Table):
+    """How far back prices are looked at, and the files that tell what the chain does not."""
+
+    days: Annotated[Whole, Field(ge=1, le=36_500)] = Field(
+        default=365, description="How far back histories reach."
+    )
+    rounds: Annotated[Whole, Field(ge=100, le=1_000_000)] = Field(
+        default=20_000, description="About how many rounds of one feed are read at most."
+    )
+    files: dict[Name, str] = Field(
+        default_factory=dict,
+        description="Factor, label or base, and the CSV or Parquet file with its history.",
+    )
+
+
 class Settings(Table):
     """The whole config."""
 
@@ -139,6 +154,7 @@ class Settings(Table):
     timezone: str = Field(default="UTC", description="For display; JSON is always UTC.")
     chains: dict[Name, ChainTable] = Field(default_factory=dict)
     wallets: dict[Name, WalletTable] = Field(default_factory=dict)
+    history: HistoryTable = Field(default_factory=HistoryTable)
 
     @field_validator("timezone")
     @classmethod

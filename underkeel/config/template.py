@@ -70,10 +70,17 @@ NO_WALLET: Final = """
 # kind = "safe"                       # "eoa", "safe", "contract" or "watch"
 """
 
+HISTORY: Final = """
+# [history]
+# days = 365                          # how far back prices are looked at
+# rounds = 20000                      # about how many rounds of one feed are read at most
+# files = { ETH = "eth.csv" }         # histories that the chain does not have
+"""
+
 
 def config_text(name: str, chain_id: int, rpc: Sequence[str], wallets: Mapping[str, str]) -> str:
     """Return a commented config for one chain."""
     chain = CHAIN.replace("{name}", name).replace("{chain_id}", str(chain_id))
     chain = chain.replace("{rpc}", json.dumps(list(rpc), ensure_ascii=False))
     listed = [WALLET.format(name=n, address=a) for n, a in wallets.items()]
-    return HEAD + chain + ("".join(listed) or NO_WALLET)
+    return HEAD + chain + ("".join(listed) or NO_WALLET) + HISTORY

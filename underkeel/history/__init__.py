@@ -1,0 +1,1 @@
+"""What prices were: read from the chain once and kept, or taken from files."""
