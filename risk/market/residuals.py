@@ -4,7 +4,7 @@ Barone-Adesi, Giannopoulos and Vosper (1999): returns are divided by the volatil
 past foretold; whole rows are drawn again, so that what fell together keeps falling together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Final
 
@@ -22,11 +22,17 @@ ASSUMED_NU: Final = 4.0
 """Tails of a factor of which nothing is known: those of a Student t with few degrees."""
 
 
-def standardise(returns: Returns, wanted: Sequence[str] = ()) -> Residuals:
+def standardise(
+    returns: Returns,
+    wanted: Sequence[str] = (),
+    *,
+    sigma_assumed: Mapping[str, float] | None = None,
+) -> Residuals:
     """Return joint shocks of `wanted` factors, in that order; of all, if none are named.
 
     The variances are those of a GJR-GARCH-t; the next step's sigma is of the model that foretold
-    best. A factor without returns gets an assumed volatility and heavy-tailed shocks of its own.
+    best. A factor without returns gets an assumed volatility and heavy-tailed shocks of its own;
+    `sigma_assumed` overrides its standard deviation per day.
     """
     order = tuple(wanted) or (*returns.factors, *returns.missing)
     place = {name: i for i, name in enumerate(returns.factors)}
@@ -44,7 +50,8 @@ def standardise(returns: Returns, wanted: Sequence[str] = ()) -> Residuals:
             model, z[:, at] = filtered(column)
             volatility = foretell(column, name, returns.step_s)
         else:
-            daily = assumed_sigma(known)
+            given = (sigma_assumed or {}).get(name)
+            daily = assumed_sigma(known) if given is None else given
             variance = (daily * daily_to_step) ** 2
             model, z[:, at] = Gjr(variance, 0.0, 0.0, 0.0, inf), _made_up(rows, at)
             cause = assumption(returns.missing.get(name, "it has no history"), daily)

@@ -58,6 +58,13 @@ def test_standardise__factor_without_history__moves_alone_and_widely() -> None:
     assert abs(correlation(found.z)) < 0.15
 
 
+def test_standardise__given_sigma__is_what_is_assumed() -> None:
+    empty = replace(returns(np.empty((0, 0))), factors=())
+    found = standardise(empty, ["X"], sigma_assumed={"X": 0.001})
+    assert found.sigma.tolist() == [0.001]
+    assert "assumed 0.1% a day" in found.assumed["X"]
+
+
 def test_standardise__nothing_known__is_made_up_and_said() -> None:
     found = standardise(replace(returns(np.empty((0, 0))), factors=()), ["X", "Y"])
     assert found.z.shape == (1_000, 2)
