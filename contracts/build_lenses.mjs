@@ -6,7 +6,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const LENSES = { grid_lens: "GridLens", lending_lens: "LendingLens" };
+const LENSES = {
+  grid_lens: "GridLens",
+  lending_lens: "LendingLens",
+  storage_lens: "StorageLens",
+  uniswap_lens: "UniswapLens",
+};
 
 const [modules, folder] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
@@ -32,7 +37,8 @@ for (const [file, name] of Object.entries(LENSES)) {
     source: `contracts/src/${name}.sol`,
     compiler: solc.version(),
     runtime: "0x" + built[name].evm.deployedBytecode.object,
-    init: "0x" + built[`${name}Once`].evm.bytecode.object,
+    // One that stands at contracts of others cannot run as init code.
+    init: built[`${name}Once`] ? "0x" + built[`${name}Once`].evm.bytecode.object : "",
   };
   const output = join(folder ?? join(here, "..", "chain", "data"), `${file}.json`);
   writeFileSync(output, JSON.stringify(artifact, null, 2) + "\n");

@@ -1,11 +1,9 @@
-"""What to ask of the pools behind a set of NFTs, each thing once, and where its answer is."""
+"""Ask the pools behind a set of NFTs, each thing once, and say what they answer."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from chain.calls import Read, Result
-from chain.types import Address
+from chain.calls import Read, ReadFailed, Result, Unknown
+from chain.types import ZERO_ADDRESS, Address
 from protocols import tokens
 from protocols.prices.twap import OBSERVE, WINDOW_S
 from protocols.types import Token
@@ -19,59 +17,32 @@ from protocols.uniswap_v3.contracts import (
     TICKS,
     position_key,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Nft:
-    """What the position manager says about one token."""
-
-    owner: Address
-    token_id: int
-    token0: Address
-    token1: Address
-    fee: int
-    lower: int
-    upper: int
-    liquidity: int
-    inside0_last: int
-    inside1_last: int
-    owed0: int
-    owed1: int
-
-    @classmethod
-    def of(cls, owner: Address, token_id: int, answer: tuple[Any, ...]) -> "Nft":
-        """Take the decoded answer of `positions(token_id)`."""
-        return cls(owner, token_id, *answer[2:])
-
-    @property
-    def pool(self) -> "PoolKey":
-        """What identifies the pool at its factory."""
-        return self.token0, self.token1, self.fee
-
-
-PoolKey = tuple[Address, Address, int]
+from protocols.uniswap_v3.facts import Nft, Pool, PoolKey, Range, priced
 
 
 class Wanted:
-    """The reads of round 3, and an index of them."""
+    """The reads about the pools of some NFTs, and an index of them."""
 
     def __init__(self, manager: Address, factory: Address, nfts: Sequence[Nft]) -> None:
         self.reads: list[Read] = []
         self.where: dict[Hashable, int] = {}
-        for nft in nfts:
-            pool = GET_POOL.pointer(factory, *nft.pool)
-            self._want((nft.pool, "address"), GET_POOL.at(factory, *nft.pool))
-            self._want((nft.pool, "slot0"), SLOT0.at(pool))
-            self._want((nft.pool, "growth0"), GROWTH0.at(pool))
-            self._want((nft.pool, "growth1"), GROWTH1.at(pool))
-            self._want((nft.pool, "liquidity"), LIQUIDITY.at(pool))
-            self._want((nft.pool, "observe"), OBSERVE.at(pool, [WINDOW_S, 0]))
-            for tick in (nft.lower, nft.upper):
-                self._want((nft.pool, tick), TICKS.at(pool, tick))
-            key = position_key(manager, nft.lower, nft.upper)
-            self._want((nft.pool, nft.lower, nft.upper), POOL_POSITIONS.at(pool, key))
-            for token in (nft.token0, nft.token1):
+        for key in dict.fromkeys(nft.pool for nft in nfts):
+            address = GET_POOL.at(factory, *key)
+            pool = GET_POOL.pointer(factory, *key)
+            self._want((key, "address"), address)
+            self._want((key, "slot0"), SLOT0.at(pool))
+            self._want((key, "growth0"), GROWTH0.at(pool))
+            self._want((key, "growth1"), GROWTH1.at(pool))
+            self._want((key, "liquidity"), LIQUIDITY.at(pool))
+            self._want((key, "observe"), OBSERVE.at(pool, [WINDOW_S, 0]))
+            for token in key[:2]:
                 self._want(token, *tokens.reads(token))
+        for key, lower, upper in dict.fromkeys((n.pool, n.lower, n.upper) for n in nfts):
+            pool = GET_POOL.pointer(factory, *key)
+            for tick in (lower, upper):
+                self._want((key, tick), TICKS.at(pool, tick))
+            account = position_key(manager, lower, upper)
+            self._want((key, lower, upper), POOL_POSITIONS.at(pool, account))
 
     def _want(self, key: Hashable, *reads: Read) -> None:
         if key not in self.where:
@@ -80,20 +51,64 @@ class Wanted:
 
 
 class PoolAnswers:
-    """The answers of round 3, by what was asked."""
+    """The answers to `Wanted`."""
 
     def __init__(self, wanted: Wanted, results: Sequence[Result]) -> None:
         self._where, self._results = wanted.where, results
+        self._pools: dict[PoolKey, Pool | ReadFailed] = {}
 
-    def of(self, nft: Nft, what: str | int) -> Result:
-        """Return the pool's answer: `address`, `slot0`, `growth0` …, or a tick."""
-        return self._results[self._where[nft.pool, what]]
+    def pool(self, key: PoolKey) -> Pool:
+        """Return a pool; raises `ReadFailed` where its price cannot be known."""
+        if key not in self._pools:
+            try:
+                self._pools[key] = self._pool(key)
+            except ReadFailed as failure:
+                self._pools[key] = failure
+        found = self._pools[key]
+        if isinstance(found, ReadFailed):
+            raise found
+        return found
 
-    def account(self, nft: Nft) -> Result:
-        """Return the manager's own account in the NFT's range."""
-        return self._results[self._where[nft.pool, nft.lower, nft.upper]]
+    def _pool(self, key: PoolKey) -> Pool:
+        address: Address = GET_POOL.decode(self._of(key, "address"))
+        if address == ZERO_ADDRESS:
+            raise ReadFailed("the factory knows no such pool")
+        sqrt_price, tick, *_ = SLOT0.decode(self._of(key, "slot0"))
+        growth: tuple[int, int] | ReadFailed
+        try:
+            growth = (
+                GROWTH0.decode(self._of(key, "growth0")),
+                GROWTH1.decode(self._of(key, "growth1")),
+            )
+        except ReadFailed as failure:
+            growth = failure
+        depth = LIQUIDITY.known(self._of(key, "liquidity"))
+        observed = OBSERVE.known(self._of(key, "observe"))
+        return priced(
+            address,
+            self._token(key[0]),
+            self._token(key[1]),
+            (sqrt_price, tick),
+            growth,
+            None if isinstance(depth, Unknown) else depth,
+            None if isinstance(observed, Unknown) else observed[0],
+        )
 
-    def token(self, address: Address) -> tuple[Token, tuple[str, ...]]:
-        """Return a token of the pool, and what is unknown about it."""
+    def range(self, nft: Nft) -> Range | ReadFailed:
+        """Return what the pool keeps of an NFT's range, or why that is not known."""
+        try:
+            account = POOL_POSITIONS.decode(self._of(nft.pool, nft.lower, nft.upper))
+            if nft.liquidity == 0:
+                return Range(*account, 0, 0, 0, 0, 0, 0)
+            lower = TICKS.decode(self._of(nft.pool, nft.lower))
+            upper = TICKS.decode(self._of(nft.pool, nft.upper))
+        except ReadFailed as failure:
+            return failure
+        return Range(*account, *lower[2:4], lower[-1], *upper[2:4], upper[-1])
+
+    def _of(self, *key: Hashable) -> Result:
+        return self._results[self._where[key]]
+
+    def _token(self, address: Address) -> tuple[Token, tuple[str, ...]]:
         start = self._where[address]
         return tokens.describe(address, self._results[start : start + tokens.READS])

@@ -17,8 +17,18 @@ FILES = sorted(ROOM.rglob("*.py"))
 ALLOWED = frozenset(
     (
         *("abc", "bisect", "collections", "contextlib", "dataclasses", "decimal", "enum"),
-        *("fractions", "functools", "itertools", "math", "operator", "re", "types", "typing"),
-        *("eth_abi", "eth_utils", "numpy", "chain", "protocols"),
+        *(
+            "fractions",
+            "functools",
+            "itertools",
+            "math",
+            "operator",
+            "re",
+            "struct",
+            "types",
+            "typing",
+        ),
+        *("typing", "eth_abi", "eth_utils", "numpy", "chain", "protocols"),
     )
 )
 READS_DATA = ROOM / "deployments.py"
