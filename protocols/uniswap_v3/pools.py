@@ -99,12 +99,12 @@ class PoolAnswers:
         try:
             account = POOL_POSITIONS.decode(self._of(nft.pool, nft.lower, nft.upper))
             if nft.liquidity == 0:
-                return Range(*account, 0, 0, 0, 0, 0, 0)
+                return Range._make((*account, 0, 0, 0, 0, 0, 0))
             lower = TICKS.decode(self._of(nft.pool, nft.lower))
             upper = TICKS.decode(self._of(nft.pool, nft.upper))
         except ReadFailed as failure:
             return failure
-        return Range(*account, *lower[2:4], lower[-1], *upper[2:4], upper[-1])
+        return Range._make((*account, *lower[2:4], lower[-1], *upper[2:4], upper[-1]))
 
     def _of(self, *key: Hashable) -> Result:
         return self._results[self._where[key]]

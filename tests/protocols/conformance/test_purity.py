@@ -17,17 +17,7 @@ FILES = sorted(ROOM.rglob("*.py"))
 ALLOWED = frozenset(
     (
         *("abc", "bisect", "collections", "contextlib", "dataclasses", "decimal", "enum"),
-        *(
-            "fractions",
-            "functools",
-            "itertools",
-            "math",
-            "operator",
-            "re",
-            "struct",
-            "types",
-            "typing",
-        ),
+        *("fractions", "functools", "itertools", "math", "operator", "re", "struct", "types"),
         *("typing", "eth_abi", "eth_utils", "numpy", "chain", "protocols"),
     )
 )
