@@ -116,7 +116,8 @@ def _again(w: Any, k: Any, prices: Any, lo: Any, hi: Any) -> Any:  # pragma: no 
     """Return (count, shortfall, open) of one account over a tile in float64."""
     count, open_, short = 0, 0, 0.0
     for s in range(lo, hi):
-        h, gross, sound = 0.0, 0.0, np.bool_(True)
+        h, gross = 0.0, 0.0
+        sound: Any = True
         for j in range(len(w)):
             price = np.float64(prices[k[j], s])
             sound &= price >= 0 and price < np.inf

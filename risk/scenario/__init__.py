@@ -1,0 +1,1 @@
+"""What would happen: shocks, paths and grids with full revaluation, liquidations included."""

@@ -1,0 +1,1 @@
+"""`stress`: what shocks would do to a portfolio, liquidations on the way included."""

@@ -1,0 +1,164 @@
+"""Which prices a portfolio hangs on, by chain, what they are called, and what a name moves.
+
+A name is the base of a feed's label in dollars (`ETH` for `ETH / USD`), a pair (`stETH/ETH`), or,
+where a price has no label, the symbol of a token that hangs on it. A ratio such as `wstETH / ETH`
+is moved by its own name only: what moves ETH moves the rest of that price already.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from protocols.morpho_blue.state import MorphoPosition
+from protocols.prices import expr
+from protocols.types import Position, Price
+from risk.liquidation import engine_for
+from underkeel.portfolio import ChainReport, Portfolio
+from underkeel.shock import bases_of, same_name
+
+DOLLARS = frozenset({"USD"})
+
+
+@dataclass(slots=True)
+class Known:
+    """One primitive price of one chain."""
+
+    chain: str
+    name: str
+    label: str = ""
+    symbols: set[str] = field(default_factory=set)
+
+    @property
+    def base(self) -> str:
+        """Return what its label prices; the address or expression without one."""
+        found = bases_of(self.label)
+        return next(iter(found), "")
+
+    @property
+    def quote(self) -> str:
+        """Return what its label counts in; empty without one."""
+        return self.label.rpartition("/")[2].strip() if "/" in self.label else ""
+
+    @property
+    def is_ratio(self) -> bool:
+        """Return whether it prices one token in another, and not in money."""
+        if self.name.startswith(("ratio(", "twap(")):
+            return True
+        return bool(self.quote) and self.quote.upper() not in DOLLARS
+
+    @property
+    def shown(self) -> str:
+        """Return what people read."""
+        return self.label or (", ".join(sorted(self.symbols)) or self.name)
+
+    def names(self) -> set[str]:
+        """Return what it may be called."""
+        found = {self.base} if self.base else set(self.symbols)
+        if self.is_ratio:
+            found = {f"{self.base}/{self.quote}"} if self.base else set()
+        return found | {self.name}
+
+    def called(self, name: str) -> bool:
+        """Tell whether a name means it."""
+        return any(
+            same_name(name.replace(" ", ""), mine.replace(" ", "")) or name.lower() == mine.lower()
+            for mine in self.names()
+        )
+
+
+def factors_of(portfolio: Portfolio) -> tuple[Known, ...]:
+    """Return every primitive price of every chain, each once per chain."""
+    found: dict[tuple[str, str], Known] = {}
+    for chain in portfolio.chains:
+        for name, label, symbol in _named(chain):
+            known = found.setdefault((chain.name, name), Known(chain.name, name))
+            known.label = known.label or label
+            if symbol:
+                known.symbols.add(symbol)
+    return tuple(found.values())
+
+
+def _named(chain: ChainReport) -> Iterator[tuple[str, str, str]]:
+    symbols: dict[str, str] = {}
+    for assessed in chain.positions:
+        for leg in assessed.position.legs:
+            symbols[leg.token.address] = leg.token.symbol
+    for assessed in chain.positions:
+        yield from _engine_factors(assessed.position)
+        for leg in assessed.position.legs:
+            price = chain.valuation.price(leg) if chain.valuation else None
+            if isinstance(price, Price) and leg.price is None:
+                yield from _parts(price.source, price.label, leg.token.symbol)
+    for price in chain.prices:
+        if isinstance(price, Price) and price.token in symbols:
+            yield from _parts(price.source, price.label, symbols[price.token])
+
+
+def _engine_factors(position: Position) -> Iterator[tuple[str, str, str]]:
+    engine = engine_for(position)
+    if engine is None:
+        return
+    whole = whole_oracle(position)
+    factors = engine.factors(position.state)
+    inner = any(f.name != whole for f in factors)
+    for factor in factors:
+        if factor.name == whole and inner:
+            continue  # the feeds behind it are the factors
+        label = "" if factor.name == whole else factor.label
+        tokens = [
+            leg.token.symbol
+            for leg in position.legs
+            if isinstance(leg.price, Price) and leg.price.factor == factor.name
+        ]
+        yield from _parts(factor.name, label, tokens[0] if tokens else "")
+        if factor.name == whole:
+            yield factor.name, factor.label, ""
+
+
+def whole_oracle(position: Position) -> str:
+    """Return the name of an oracle that is made of other factors, or would be; empty if none."""
+    state = position.state
+    if isinstance(state, MorphoPosition) and state.oracle is not None:
+        return state.oracle.address
+    return ""
+
+
+def _parts(source: str, label: str, symbol: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (factor, label, symbol) of a price's primitives; a symbol only where there is one."""
+    try:
+        moved_by = expr.primitives(expr.parse(source))
+    except expr.NotAnExpression:
+        yield source, label, symbol
+        return
+    labels = label.split(" × ") if label else []
+    feeds = [p for p in moved_by if isinstance(p, expr.Feed | expr.Opaque)]
+    matched = len(labels) == len(feeds)
+    told: dict[expr.Expr, str] = dict(zip(feeds, labels, strict=True)) if matched else {}
+    for primitive in moved_by:
+        alone = symbol if len(moved_by) == 1 else ""
+        yield expr.factor(primitive), told.get(primitive, ""), alone
+
+
+def composite(name: str) -> tuple[str, ...]:
+    """Return the factors behind an engine's factor that is a whole product of them."""
+    try:
+        parsed = expr.parse(name)
+    except expr.NotAnExpression:
+        return (name,)
+    return tuple(expr.factor(p) for p in expr.primitives(parsed)) or (name,)
+
+
+def matches(
+    name: str, known: Iterable[Known], groups: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Known, ...]:
+    """Return the prices that a name moves: those it names, and those of its group in dollars."""
+    group = next((m for head, m in (groups or {}).items() if same_name(head, name)), ())
+    return tuple(
+        k
+        for k in known
+        if k.called(name) or (not k.is_ratio and any(k.called(member) for member in group))
+    )
+
+
+def names_of(known: Iterable[Known]) -> set[str]:
+    """Return every name that would match something."""
+    return {n for k in known for n in k.names() if not n.startswith("0x")}

@@ -1,0 +1,254 @@
+"""Play scenarios over a portfolio: what each name moves, every position's fate, and the sum."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Final
+
+from chain.types import Address
+from protocols.types import Position
+from risk.liquidation import engine_for
+from risk.scenario.play import play, value
+from risk.scenario.types import Exposed, Fate, Moves, Path, Point, path_to
+from underkeel.portfolio import Portfolio
+from underkeel.stress.factors import Known, composite, factors_of
+from underkeel.stress.library import Library, Scenario, at
+from underkeel.stress.values import exposed
+
+STEPS: Final = 8
+"""Even steps of the logarithm between two points of a scenario: liquidators do not wait."""
+STEPS_MOST: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A portfolio made ready: what is held, chain by chain, and the prices it hangs on."""
+
+    held: Mapping[str, tuple[Exposed, ...]]
+    factors: tuple[Known, ...]
+    unread: tuple[str, ...]
+    """What could not be read at all, with causes: in no sum, and so every sum is partial."""
+
+    @classmethod
+    def of(cls, portfolio: Portfolio) -> "Book":
+        """Value every position; a wallet without the receipts of positions that count there."""
+        held: dict[str, tuple[Exposed, ...]] = {}
+        for chain in portfolio.chains:
+            if chain.valuation is None:
+                continue
+            found = [a.position for a in chain.positions]
+            receipts = {(p.owner, token) for p in found for token in p.receipts}
+            held[chain.name] = tuple(exposed(_own(p, receipts), chain.valuation) for p in found)
+        unread = [f"{c.name}: {c.cause}" for c in portfolio.chains if c.fault]
+        unread += [f"{c.name}: {u.protocol} {u.market}: {u.cause}" for c, u in portfolio.unreadable]
+        return cls(held, factors_of(portfolio), tuple(unread))
+
+    @property
+    def positions(self) -> tuple[Exposed, ...]:
+        """Return every position of every chain."""
+        return tuple(e for found in self.held.values() for e in found)
+
+
+def _own(position: Position, receipts: set[tuple[Address, Address]]) -> Position:
+    if position.kind != "wallet":
+        return position
+    legs = tuple(
+        leg for leg in position.legs if (position.owner, leg.token.address) not in receipts
+    )
+    return replace(position, legs=legs)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of one price in a scenario."""
+
+    known: Known
+    change_frac: float
+    """At the end of the path."""
+    why: str
+    """The name that moved it, `other`, or why it stayed."""
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one scenario does to a portfolio."""
+
+    name: str
+    title: str
+    source: str
+    moved: tuple[Moved, ...]
+    fates: tuple[Fate, ...]
+    before_usd: float
+    """Of the positions whose fate is known."""
+    after_usd: float
+    unknown: tuple[str, ...] = ()
+    """Positions, and what could not be read, that no sum holds; with causes."""
+
+    @property
+    def loss_usd(self) -> float:
+        """Return what the owner loses on what is known."""
+        return self.before_usd - self.after_usd
+
+    @property
+    def bad_debt_usd(self) -> float:
+        """Return what lenders are left with."""
+        return sum(f.bad_debt_usd for f in self.fates)
+
+    @property
+    def penalty_usd(self) -> float:
+        """Return what liquidations cost the owner."""
+        return sum(f.penalty_usd for f in self.fates)
+
+    @property
+    def liquidated(self) -> int:
+        """Return how many positions are liquidated."""
+        return sum(bool(f.taken) for f in self.fates)
+
+
+Paths = Mapping[str, Path]
+"""By chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """How paths are played."""
+
+    steps: int = STEPS
+    gas_usd: float | None = None
+    """What a liquidation costs its caller today; None: not known, liquidators always act."""
+
+    def gas(self, multiple: float) -> float:
+        """Return the cost of a liquidation when gas is so many times dearer."""
+        return 0.0 if self.gas_usd is None else self.gas_usd * multiple
+
+
+def named(book: Book, library: Library, name: str, how: Play) -> Result:
+    """Play a named scenario."""
+    scenario = library.scenario(name)
+    moved, points = _points(book, library, scenario)
+    paths = {chain: _path(points[chain], how.steps) for chain in book.held}
+    return play_all(
+        book, paths, how.gas(scenario.gas), name, scenario.title, scenario.source, moved,
+        discount=_discount(scenario),
+    )  # fmt: skip
+
+
+def play_all(
+    book: Book,
+    paths: Paths,
+    gas_usd: float,
+    name: str,
+    title: str = "",
+    source: str = "",
+    moved: Sequence[Moved] = (),
+    discount: Callable[[str], float] = lambda _symbol: 1.0,
+) -> Result:
+    """Play every position along its chain's path and add up."""
+    fates: list[Fate] = []
+    for chain, found in book.held.items():
+        fates += [play(_cut(one, discount), paths[chain], gas_usd) for one in found]
+    return summed(name, title, source, moved, fates, book.positions, book.unread)
+
+
+def summed(
+    name: str,
+    title: str,
+    source: str,
+    moved: Sequence[Moved],
+    fates: Sequence[Fate],
+    held: Sequence[Exposed],
+    unread: Sequence[str],
+) -> Result:
+    """Add up what is known; `held` are the positions as they are today."""
+    before = after = 0.0
+    unknown = list(unread)
+    told: list[Fate] = []
+    for fate, one in zip(fates, held, strict=True):
+        start = value(one, None, {})
+        told.append(replace(fate, before_usd=start))
+        if start is None or fate.after_usd is None:
+            causes = "; ".join(fate.causes) or "not all of it has a price"
+            unknown.append(f"{fate.position.id}: {causes}")
+            continue
+        before, after = before + start, after + fate.after_usd
+    return Result(name, title, source, tuple(moved), tuple(told), before, after, tuple(unknown))
+
+
+def _cut(one: Exposed, discount: Callable[[str], float]) -> Exposed:
+    """Return a position whose tokens are worth less than every price says."""
+    legs = tuple(
+        v if v.unit is None else replace(v, unit=v.unit * discount(v.leg.token.symbol))
+        for v in one.legs
+    )
+    return replace(one, legs=legs)
+
+
+def _discount(scenario: Scenario) -> Callable[[str], float]:
+    return lambda symbol: 1 + scenario.discount.get(symbol, 0.0)
+
+
+def _points(
+    book: Book, library: Library, scenario: Scenario
+) -> tuple[tuple[Moved, ...], dict[str, list[Moves]]]:
+    """Return what moves, and by chain every point that the scenario passes."""
+    legs = scenario.legs
+    points: dict[str, list[dict[str, float]]] = {c: [{} for _ in range(legs)] for c in book.held}
+    moved: list[Moved] = []
+    for known in book.factors:
+        move, why, assumed = _move(known, library, scenario)
+        if move is not None:
+            for leg in range(legs):
+                points[known.chain][leg][known.name] = at(move, leg, legs)
+        change = 0.0 if move is None else at(move, legs - 1, legs) - 1
+        moved.append(Moved(known, change, why, assumed))
+    whole = {c: [with_composites(p, book.held[c]) for p in found] for c, found in points.items()}
+    return tuple(moved), whole
+
+
+def _move(
+    known: Known, library: Library, scenario: Scenario
+) -> tuple[list[float] | None, str, bool]:
+    """Return one price's move and the name it goes by; None where it stays, with the reason."""
+    for name, move in scenario.moves.items():
+        if known.called(name):
+            return move, name, False
+    if known.is_ratio:
+        return None, "a ratio, and not named", False
+    for head, members in library.groups.items():
+        if known.called(head) or any(known.called(member) for member in members):
+            head_move = scenario.moves.get(head)
+            if head_move is None:
+                return None, f"{head} does not move", False
+            return head_move, head, False
+    if not scenario.other:
+        return None, "not named", False
+    return scenario.other, "other", True
+
+
+def with_composites(moves: Moves, held: Iterable[Exposed]) -> Moves:
+    """Add the engines' factors that are products of others: they move as their parts do."""
+    found = dict(moves)
+    for one in held:
+        engine = engine_for(one.position)
+        for factor in engine.factors(one.position.state) if engine else ():
+            parts = composite(factor.name)
+            if parts != (factor.name,) and factor.name not in found:
+                found[factor.name] = prod(moves.get(part, 1.0) for part in parts)
+    return found
+
+
+def _path(points: Sequence[Moves], steps: int) -> Path:
+    path: list[Point] = []
+    for moves in points:
+        path += path_to(moves, moves, steps, path[-1] if path else None)
+    return tuple(path)
+
+
+def straight(book: Book, moves: Mapping[tuple[str, str], float], steps: int) -> Paths:
+    """Return straight paths to multipliers by (chain, factor)."""
+    paths = {}
+    for chain, held in book.held.items():
+        here = {f: m for (c, f), m in moves.items() if c == chain}
+        paths[chain] = _path([with_composites(here, held)], steps)
+    return paths
