@@ -147,22 +147,34 @@ contract StorageLens is Placed {
             let item := add(add(asked, 32), ASKED)
             let end := add(add(asked, 32), mload(asked))
             let place := add(20, shr(3, head)) // of the byte of the mask
-            let bit := sub(7, and(head, 7))
-            head := shl(48, head)
+            let bit := shl(sub(7, and(head, 7)), 1)
+            head := shl(240, head)
+            let one := shl(192, 1) // account
+            mstore(sub(32, key), slot)
+            // Nearly all of a run is this loop, over one slot.
             for {} lt(item, end) {
                 item := add(item, width)
-                head := add(head, 1)
+                head := add(head, one)
             } {
-                if and(shr(bit, byte(0, mload(add(item, place)))), 1) {
+                if and(byte(0, mload(add(item, place))), bit) {
                     mstore(key, shr(96, mload(item)))
-                    for { let i := 0 } lt(i, slots) { i := add(i, 1) } {
-                        mstore(sub(32, key), add(slot, i))
-                        let word := sload(keccak256(0, 64))
-                        if word {
-                            mstore(out, shl(192, or(head, shl(32, i))))
-                            mstore(add(out, 8), word)
-                            out := add(out, ENTRY)
+                    let word := sload(keccak256(0, 64))
+                    if word {
+                        mstore(out, head)
+                        mstore(add(out, 8), word)
+                        out := add(out, ENTRY)
+                    }
+                    if gt(slots, 1) {
+                        for { let i := 1 } lt(i, slots) { i := add(i, 1) } {
+                            mstore(sub(32, key), add(slot, i))
+                            word := sload(keccak256(0, 64))
+                            if word {
+                                mstore(out, or(head, shl(224, i)))
+                                mstore(add(out, 8), word)
+                                out := add(out, ENTRY)
+                            }
                         }
+                        mstore(sub(32, key), slot)
                     }
                 }
             }

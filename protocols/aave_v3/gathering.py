@@ -88,13 +88,9 @@ class Gathering:
             )
         ]  # fmt: skip
 
-    def add(
-        self, rows: NDArray[np.int64], place: "int | U16", kind: Kind, hi: U64, lo: U64
-    ) -> None:
-        """Take many amounts of one kind in, none of them zero."""
-        places = np.broadcast_to(np.asarray(place, np.uint16), rows.shape)
-        kinds = np.full(len(rows), kind, np.uint8)
-        self._parts.append((rows.astype(np.uint32), places, kinds, hi, lo))
+    def add(self, rows: NDArray[np.int64], place: U16, kind: U8, hi: U64, lo: U64) -> None:
+        """Take many amounts in, none of them zero."""
+        self._parts.append((rows.astype(np.uint32), place, kind, hi, lo))
 
     def flagged(self, place: int, bit: int) -> NDArray[np.bool_]:
         """Return by row whether a reserve is borrowed (bit 0) or collateral (bit 1)."""

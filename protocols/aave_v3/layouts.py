@@ -9,11 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from chain.types import Address
-from protocols.aave_v3.columns import LIMBS, U64, Kind
+from protocols.aave_v3.columns import LIMBS, Kind
 from protocols.aave_v3.slots import SOLIDITY, VYPER, Implementation, Job
 
 WIDTHS: Final = (120, 128, 255, 256)
@@ -47,20 +44,10 @@ class Layout:
         widths = tuple(width for width in self.widths if word % (1 << width) == amount)
         return Layout(self.slot, self.order, widths) if widths else None
 
-    def amounts(self, words: U64) -> tuple[U64, NDArray[np.bool_]]:
-        """Return the amounts of (N, 4) words by the least width, and which are not certain.
 
-        Certain amounts have 128 bits at most.
-        """
-        least, most = _below(words, min(self.widths)), _below(words, max(self.widths))
-        doubted: NDArray[np.bool_] = (least != most).any(axis=1) | least[:, 2:].any(axis=1)
-        return least, doubted
-
-
-def _below(words: U64, width: int) -> U64:
-    """Return the low bits of words."""
-    masks = [((1 << width) - 1) >> LIMB * i & _LOW for i in range(LIMBS)]
-    return words & np.array(masks, np.uint64)
+def masks_of(width: int) -> list[int]:
+    """Return the limbs of so many low bits, the lowest first."""
+    return [((1 << width) - 1) >> LIMB * i & _LOW for i in range(LIMBS)]
 
 
 def jobs(contract: Address, kind: Kind) -> tuple[Job, ...]:
@@ -106,7 +93,7 @@ class Layouts:
 
     def alike(self, implementation: Implementation, kind: Kind) -> Layout | None:
         """Return what was proven of another proxy of the same code."""
-        if not int(implementation.address, 16):
+        if not implementation:
             return None
         for (_, other), (code, layout) in self._known.items():
             if other is kind and code == implementation:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chain.bulk import Chunks, Lens
-from chain.types import Address, address_of_word
+from chain.types import ZERO_ADDRESS, Address, address_of_word
 from protocols.aave_v3.columns import LIMBS, U8, U16, U32, U64
 from protocols.aave_v3.lens import Misshapen
 
@@ -52,6 +52,9 @@ class Implementation:
 
     address: Address
     code_hash: bytes
+
+    def __bool__(self) -> bool:
+        return self.address != ZERO_ADDRESS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

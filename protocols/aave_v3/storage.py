@@ -20,87 +20,27 @@ were not drawn. Hence it is off unless asked for.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from itertools import repeat
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chain.abi import Function
 from chain.bulk import Bulk, Chunks, NoLens, Step
-from chain.calls import Call, Result, Unknown
 from chain.types import Address, BlockRef, checksum
-from protocols.aave_v3 import contracts as c
-from protocols.aave_v3 import lens, slots
-from protocols.aave_v3.columns import U64, Kind, Way
+from protocols.aave_v3 import rest, slots
+from protocols.aave_v3.columns import Kind, Way
 from protocols.aave_v3.gathering import Cell, Gathering
-from protocols.aave_v3.layouts import Layout, Layouts, jobs, search
+from protocols.aave_v3.layouts import Layouts, jobs, search
 from protocols.aave_v3.lens import Misshapen, Run
-from protocols.aave_v3.plain import BALANCE_OF
-from protocols.aave_v3.slots import Implementation, Words
+from protocols.aave_v3.slots import Words
+from protocols.aave_v3.sources import Held, Source, wanted
 
 BESIDE: Final = tuple(kind for kind in Kind if kind not in (Kind.SUPPLY, Kind.DEBT, Kind.WALLET))
 """What is read by functions in any case."""
 WITNESSES: Final = 2
 """Holders by whom a layout is looked for."""
-HOLDERS: Final = 4
-"""Of those who hold some of a contract, how many are drawn to be asked about by its function."""
-OTHERS: Final = 2
-"""The same of those who hold nothing."""
 RESERVED: Final = 1 << 16
 """Addresses below are the chain's own programs, which our code must not replace."""
-
-
-@dataclass(slots=True)
-class Source:
-    """One contract of the market that is asked about accounts, and what is known of it."""
-
-    contract: Address
-    kind: Kind
-    place: int
-    code: Implementation | None = None
-    layout: Layout | None = None
-    proven: bool = False
-    """Whether something that is not zero agreed."""
-    cause: str = ""
-    """Why it is read by its functions."""
-    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    amounts: U64 = field(default_factory=lambda: np.zeros((0, 4), np.uint64))
-    words: U64 = field(default_factory=lambda: np.zeros((0, 4), np.uint64))
-    doubted: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
-
-    @property
-    def function(self) -> Function:
-        """Return the function whose answer the mapping stands for."""
-        return BALANCE_OF if self.kind is Kind.WALLET else c.SCALED_BALANCE_OF
-
-    def refuse(self, cause: str) -> None:
-        """Have it read by its functions."""
-        self.cause, self.layout = cause, None
-
-
-def wanted(found: Gathering, flags: int) -> tuple[list[Source], NDArray[np.bool_]]:
-    """Return the contracts that concern any account, and (P, contracts) which concern whom."""
-    health_only, wallet = bool(flags & lens.HEALTH), bool(flags & lens.WALLET)
-    known = np.ones(len(found.accounts), np.bool_)
-    known[list(found.missing)] = False
-    sources, masks = [], []
-    for place, one in enumerate(found.reserves):
-        owing, used = found.flagged(place, 0) & known, found.flagged(place, 1) & known
-        every = (used | owing) if health_only else known
-        contracts = (
-            (Kind.SUPPLY, one.a_token, used if health_only else known),
-            (Kind.DEBT, one.debt_token, owing),
-            (Kind.WALLET, one.reserve.asset, every if wallet else known & False),
-        )
-        for kind, contract, mask in contracts:
-            if mask.any():
-                sources.append(Source(contract, kind, place))
-                masks.append(mask)
-    if not sources:
-        return [], np.zeros((len(found.accounts), 0), np.bool_)
-    return sources, np.stack(masks, axis=1)
 
 
 def amounts(
@@ -113,43 +53,31 @@ def amounts(
     in `found.ways`. Returns the amounts that are still to be asked for.
     """
     sources, masks = wanted(found, flags)
-    yield from _believe(found, layouts, at, sources, masks)
-    for one in sources:
-        if one.layout is not None:
-            _take(found, one)
-    found.ways = tuple(Way(one.contract, one.kind, one.cause) for one in sources)
-    left = yield from _rest(found, first, flags, sources, masks)
-    return _doubts(sources) + left
-
-
-def unread(found: Gathering, flags: int, cause: str) -> tuple[Way, ...]:
-    """Return the ways of a market that storage was not looked at in."""
-    return tuple(Way(one.contract, one.kind, cause) for one in wanted(found, flags)[0])
-
-
-def _believe(
-    found: Gathering,
-    layouts: Layouts,
-    at: BlockRef,
-    sources: Sequence[Source],
-    masks: NDArray[np.bool_],
-) -> Bulk[None]:
-    """Give each contract its words, and a layout that is proven or the cause why there is none."""
     dice = np.random.default_rng(int(at.hash, 16))
     for one in sources:
         if int(one.contract, 16) < RESERVED:
             one.refuse("code of ours cannot be put at its address")
         elif (known := layouts.of(one.contract, one.kind)) is not None:
-            one.code, one.layout = known
-            one.proven = True
+            (one.code, one.layout), one.proven = known, True
     new = [i for i, one in enumerate(sources) if one.layout is None and not one.cause]
     if new:
         yield from _look(found, layouts, [sources[i] for i in new], masks[:, new], dice)
     chosen = [i for i, one in enumerate(sources) if one.layout is not None]
+    cells: list[Cell] = []
     if chosen:
-        told = [sources[i] for i in chosen]
-        if (yield from _read(found, layouts, told, masks[:, chosen])):
-            yield from _check(found, layouts, told, masks[:, chosen], dice)
+        told, masks_of = [sources[i] for i in chosen], masks[:, chosen]
+        held = yield from _read(found, layouts, told, masks_of)
+        if held is not None:
+            yield from _check(found, layouts, told, held, masks_of, dice)
+            cells = _take(found, told, held)
+    found.ways = tuple(Way(one.contract, one.kind, one.cause) for one in sources)
+    cells += yield from rest.refused(found, first, flags, sources, masks)
+    return cells
+
+
+def unread(found: Gathering, flags: int, cause: str) -> tuple[Way, ...]:
+    """Return the ways of a market whose storage was not looked at."""
+    return tuple(Way(one.contract, one.kind, cause) for one in wanted(found, flags)[0])
 
 
 def _look(
@@ -184,10 +112,10 @@ def _look(
         words.job.tolist(), words.place.tolist(), words.account.tolist(), words.word.tolist(),
         strict=True,
     ):  # fmt: skip
-        by_job.setdefault((row, job), {})[place] = _number(limbs)
+        by_job.setdefault((row, job), {})[place] = sum(x << 64 * n for n, x in enumerate(limbs))
     told: list[list[tuple[int, dict[tuple[int, int], int]]]] = [[] for _ in sources]
     for (i, holder), result in zip(pairs, answers.results, strict=True):
-        amount = _answer(sources[i].function, result)
+        amount = sources[i].answer(result)
         if isinstance(amount, str):
             sources[i].refuse(amount)
         elif amount:
@@ -207,8 +135,8 @@ def _look(
             one.cause = layout
         else:
             one.layout, one.proven = layout, True
-    for one in sources:
-        if one.cause and not told[sources.index(one)]:
+    for one, seen_of in zip(sources, told, strict=True):
+        if one.cause and not seen_of:
             _alike(layouts, one, sources)
 
 
@@ -216,7 +144,7 @@ def _alike(layouts: Layouts, one: Source, others: Sequence[Source]) -> None:
     """Take the layout of another proxy of the same code, where nobody is known to hold any."""
     assert one.code is not None
     layout = layouts.alike(one.code, one.kind)
-    if layout is None and int(one.code.address, 16):
+    if layout is None and one.code:
         for other in others:
             if other.proven and other.kind is one.kind and other.code == one.code:
                 layout = other.layout
@@ -238,8 +166,8 @@ def _witnesses(
 
 def _read(
     found: Gathering, layouts: Layouts, sources: Sequence[Source], masks: NDArray[np.bool_]
-) -> Bulk[bool]:
-    """Read every word; return whether that went well."""
+) -> Bulk[Held | None]:
+    """Read every word; None where that did not go well."""
     asked = [one.layout.job(one.contract) for one in sources if one.layout is not None]
     rows = np.flatnonzero(masks.any(axis=1))
     answers = yield Step(lens=slots.lens("read", asked, found.accounts[rows], masks[rows]))
@@ -247,143 +175,62 @@ def _read(
     if isinstance(words, str):
         for one in sources:
             one.refuse(words)
-        return False
-    order = np.argsort(words.job, kind="stable")
-    ends = np.searchsorted(words.job[order], np.arange(len(sources) + 1))
-    for i, one in enumerate(sources):
-        mine = order[ends[i] : ends[i + 1]]
-        if one.code != words.implementations[i]:
+        return None
+    for one, named in zip(sources, words.implementations, strict=True):
+        if one.code != named:
             layouts.forget(one.contract, one.kind)
             one.refuse("its implementation is not the one that was looked at")
-            continue
-        assert one.layout is not None
-        one.words = words.word[mine]
-        one.amounts, one.doubted = one.layout.amounts(one.words)
-        one.rows = rows[words.account[mine]]
-    return True
+    return Held(rows[words.account], words.job.astype(np.int64), words.word)
 
 
 def _check(
     found: Gathering,
     layouts: Layouts,
     sources: Sequence[Source],
+    held: Held,
     masks: NDArray[np.bool_],
     dice: np.random.Generator,
 ) -> Bulk[None]:
     """Ask the functions about accounts that are drawn, and refuse whatever differs."""
-    drawn: list[tuple[Source, int, int]] = []
-    reads: list[Call] = []
-    for i, one in enumerate(sources):
+    held.settle(sources)
+    drawn = [one for one in held.draw(masks, dice) if sources[one[0]].layout is not None]
+    answers = yield Step(
+        [sources[i].function.at(sources[i].contract, found.owner(row)) for i, row, _ in drawn]
+    )
+    for (i, row, word), result in zip(drawn, answers.results, strict=True):
+        one = sources[i]
         if one.layout is None:
             continue
-        for row, word in _draw(one, masks[:, i], dice):
-            drawn.append((one, row, word))
-            reads.append(one.function.at(one.contract, found.owner(row)))
-    answers = yield Step(reads)
-    for (one, row, word), result in zip(drawn, answers.results, strict=True):
-        if one.layout is None:
-            continue
-        amount = _answer(one.function, result)
+        amount = one.answer(result)
         left = one.layout.seen(word, amount) if isinstance(amount, int) else None
         if left is None:
             cause = amount if isinstance(amount, str) else "it says otherwise than its storage"
             layouts.forget(one.contract, one.kind)
-            one.refuse(f"{cause} for {found.owner(row)}")
-            continue
-        one.layout = left
-        one.proven = one.proven or amount != 0
+            one.refuse(f"{cause}, of {found.owner(row)}")
+        else:
+            one.layout, one.proven = left, one.proven or amount != 0
+    proven = {(one.code, one.kind) for one in sources if one.layout and one.code and one.proven}
     for one in sources:
         if one.layout is None:
             continue
         assert one.code is not None
-        if not one.proven:
-            _trust(layouts, one, sources)
-        if one.layout is not None:
+        alike = (one.code, one.kind) in proven or layouts.alike(one.code, one.kind) is not None
+        if one.proven or alike:
             layouts.learn(one.contract, one.kind, one.code, one.layout)
+        else:
+            one.refuse("nobody is known to hold any")
 
 
-def _trust(layouts: Layouts, one: Source, others: Sequence[Source]) -> None:
-    """Let zeros stand where the same code was proven elsewhere."""
-    assert one.code is not None
-    same = (other for other in others if (other.code, other.kind) == (one.code, one.kind))
-    if layouts.alike(one.code, one.kind) is None and not any(
-        other.proven and other.layout is not None for other in same
-    ):
-        one.refuse("nobody is known to hold any")
-
-
-def _draw(one: Source, mask: NDArray[np.bool_], dice: np.random.Generator) -> list[tuple[int, int]]:
-    """Return rows to ask about, with their words."""
-    holding = np.flatnonzero(one.amounts.any(axis=1))
-    holders = dice.choice(holding, min(HOLDERS, len(holding)), replace=False).tolist()
-    chosen = [(int(one.rows[i]), _number(one.words[i].tolist())) for i in holders]
-    empty = mask.copy()
-    empty[one.rows] = False
-    rows = np.flatnonzero(empty)
-    others = dice.choice(rows, min(OTHERS, len(rows)), replace=False).tolist()
-    left = np.flatnonzero(~one.amounts.any(axis=1))  # nothing held, something else in the word
-    spent = dice.choice(left, min(OTHERS, len(left)), replace=False).tolist()
-    chosen += [(int(one.rows[i]), _number(one.words[i].tolist())) for i in spent]
-    return chosen + [(row, 0) for row in others]
-
-
-def _take(found: Gathering, one: Source) -> None:
-    """Take in the amounts of a contract that is believed."""
-    assert one.layout is not None
-    one.amounts, one.doubted = one.layout.amounts(one.words)
-    good = ~one.doubted & one.amounts.any(axis=1)
-    found.add(one.rows[good], one.place, one.kind, one.amounts[good, 1], one.amounts[good, 0])
-
-
-def _doubts(sources: Sequence[Source]) -> list[Cell]:
-    """Return the amounts that a layout leaves open."""
-    return [
-        Cell(row, one.place, one.kind)
-        for one in sources
-        if one.layout is not None
-        for row in one.rows[one.doubted].tolist()
-    ]
-
-
-def _rest(
-    found: Gathering, first: Run, flags: int, sources: Sequence[Source], masks: NDArray[np.bool_]
-) -> Bulk[list[Cell]]:
-    """Read by functions what storage was not believed for; return the amounts still to be asked.
-
-    `first` is a run that knows the market, `flags` what the whole reading is asked for.
-    """
-    refused = [i for i, one in enumerate(sources) if one.layout is None]
-    rows = np.flatnonzero(masks[:, refused].any(axis=1))
-    if not len(rows):
-        return []
-    number = {(sources[i].place, sources[i].kind): i for i in refused}
-    asset_of = {found.reserves[place].reserve.asset: place for place, _ in number}
-    listed = tuple(row for row in first.reserves if row.asset in asset_of)
-    if not any(kind is Kind.WALLET for _, kind in number):
-        flags &= ~lens.WALLET
-    few = replace(first, reserves=listed)
-    answers = yield Step(lens=lens.following(few, found.accounts[rows].tobytes(), flags))
-    done = np.zeros(len(rows), np.bool_)
-    cells: list[Cell] = []
-    wanted_of = np.zeros((len(listed), 256), np.bool_)
-    for i, row in enumerate(listed):
-        wanted_of[i, [kind for place, kind in number if place == asset_of[row.asset]]] = True
-    for chunk in answers.lens.chunks if isinstance(answers.lens, Chunks) else ():
-        run = lens.decode(chunk)
-        fine = run.status & 0xF == lens.OK
-        done[run.first : run.first + run.done] = fine
-        kept = wanted_of[run.reserve, run.kind] & fine[run.account]
-        places = np.array([asset_of[row.asset] for row in listed], np.uint16)[run.reserve]
-        where = rows[run.account + run.first]
-        for kind in {kind for _, kind in number}:
-            of_kind = kept & (run.kind == kind)
-            good, bad = of_kind & (run.failed == lens.OK), of_kind & (run.failed != lens.OK)
-            found.add(where[good], places[good], kind, run.hi[good], run.lo[good])
-            cells += map(Cell, where[bad].tolist(), places[bad].tolist(), repeat(kind))
-    for (place, kind), i in number.items():
-        left = rows[~done & masks[rows, i]]
-        cells += (Cell(row, place, kind) for row in left.tolist())
-    return cells
+def _take(found: Gathering, sources: Sequence[Source], held: Held) -> list[Cell]:
+    """Take in the amounts of what is believed; return those that a layout leaves open."""
+    held.settle(sources)
+    place = np.array([one.place for one in sources], np.uint16)[held.source]
+    kind = np.array([one.kind for one in sources], np.uint8)[held.source]
+    good = ~held.doubted & held.amounts.any(axis=1)
+    hi, lo = held.amounts[good, 1], held.amounts[good, 0]
+    found.add(held.rows[good], place[good], kind[good], hi, lo)
+    open_ = np.flatnonzero(held.doubted).tolist()
+    return [Cell(int(held.rows[i]), int(place[i]), Kind(int(kind[i]))) for i in open_]
 
 
 def _words(answer: Chunks | NoLens | None, count: int) -> Words | str:
@@ -396,15 +243,5 @@ def _words(answer: Chunks | NoLens | None, count: int) -> Words | str:
         return failure.cause
 
 
-def _answer(function: Function, result: Result) -> int | str:
-    """Return what a function says, or why it says nothing."""
-    amount: int | Unknown = function.known(result)
-    return amount.reason if isinstance(amount, Unknown) else amount
-
-
 def _address(packed: bytes) -> Address:
     return checksum("0x" + packed.hex())
-
-
-def _number(limbs: Sequence[int]) -> int:
-    return sum(limb << 64 * i for i, limb in enumerate(limbs))
