@@ -9,6 +9,7 @@ any override but that of the called code. History before the dump is gone; `late
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import Any, Literal, Self
 
 from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
+from eth.exceptions import Revert
 from eth_tester import EthereumTester
 from eth_tester.backends.pyevm import PyEVMBackend
 from eth_tester.backends.pyevm.main import (
@@ -30,7 +32,7 @@ from eth_utils.address import to_canonical_address
 from web3 import EthereumTesterProvider, Web3
 
 from world.actors.feeds import refresh_feeds
-from world.anvil import GAS_LIMIT, MNEMONIC
+from world.anvil import GAS_LIMIT, MNEMONIC, Anvil
 from world.book import read_book
 from world.builder import GENESIS, Built, build, deploy_on
 from world.install import NoAnvil
@@ -43,6 +45,7 @@ KEYS = 10
 HD_PATH = "m/44'/60'/0'/0"
 ZERO_ADDRESS = bytes(20)
 EXECUTION_REVERTED = 3
+SERVER_ERROR = -32000
 UNKNOWN_BLOCK = -32001
 INVALID_PARAMS = -32602
 TAGS = ("latest", "safe", "finalized", "pending")
@@ -110,9 +113,9 @@ def _clocked(chain: Any) -> Any:
     return Clocked
 
 
-def genesis(built: Built) -> dict[bytes, dict[str, Any]]:
+def genesis(dump: str | bytes) -> dict[bytes, dict[str, Any]]:
     """Read the accounts of a world's dump as py-evm wants them."""
-    accounts = json.loads(built.state.read_text())["accounts"]
+    accounts = json.loads(dump)["accounts"]
     return {
         to_canonical_address(address): {
             "balance": int(account["balance"], 16),
@@ -252,8 +255,11 @@ class InProcess(Node):
             code_address=to,
         )
         output = "0x" + bytes(done.output).hex()
-        if done.is_error:
+        if done.is_error and isinstance(done.error, Revert):
             raise Fault(EXECUTION_REVERTED, f"execution reverted: {done.error}", output)
+        if done.is_error:
+            # As nodes do: the code did not say so itself; it may have run out of gas.
+            raise Fault(SERVER_ERROR, f"{type(done.error).__name__}: {done.error}")
         return output
 
     def _increase_time(self, seconds: Any) -> int:
@@ -305,9 +311,21 @@ def start_tester(
         with suppress(NoAnvil):
             built = build()
     began = read_book(built.folder).timestamp if built else GENESIS
-    with InProcess(genesis(built) if built else None, began) as node:
+    with InProcess(genesis(built.state.read_text()) if built else None, began) as node:
         world = World(node, read_book(built.folder) if built else deploy_on(node))
         if clock == "wall":
             node.join_wall_clock()
             refresh_feeds(world)
         yield world
+
+
+@contextmanager
+def copied(world: World[Anvil]) -> Iterator[World[InProcess]]:
+    """Run the state that anvil's head has, in process: its accounts, balances, code and storage.
+
+    Its head has the same timestamp, but another number and hash, and the chain another id.
+    """
+    packed = world.node.rpc.request("anvil_dumpState")
+    dump = gzip.decompress(bytes.fromhex(packed[2:]))
+    with InProcess(genesis(dump), world.node.timestamp()) as node:
+        yield World(node, world.book)

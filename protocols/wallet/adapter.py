@@ -7,7 +7,7 @@ Scales: base units. Rounds: nothing is computed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from chain.abi import Function, explain
 from chain.calls import NativeBalance, Ok, Read, ReadFailed, Reads, Result
@@ -38,21 +38,20 @@ class Wallet:
 
         Takes, beside the configured keys, `native_symbol`: what the chain calls its coin.
         """
-        coins = tuple(dict.fromkeys(market.params.get("tokens", ())))
-        spenders = tuple(dict.fromkeys(market.params.get("spenders", ())))
+        listed = Listed.of(market)
+        spenders = listed.spenders
         asked: list[Read] = [NativeBalance(account) for account in accounts]
-        for coin in coins:
+        for coin in listed.tokens:
             asked += tokens.reads(coin)
             for account in accounts:
                 asked.append(BALANCE_OF.at(coin, account))
                 asked += [ALLOWANCE.at(coin, account, spender) for spender in spenders]
         results = iter((yield asked))
 
-        native = tokens.native(market.params.get("native_symbol", "ETH"))
         holdings = [Holding() for _ in accounts]
         for holding in holdings:
-            holding.native(native, next(results))
-        for coin in coins:
+            holding.native(listed.native, next(results))
+        for coin in listed.tokens:
             token, unknown = tokens.describe(coin, [next(results) for _ in range(tokens.READS)])
             for holding in holdings:
                 holding.balance(token, next(results), unknown)
@@ -62,8 +61,27 @@ class Wallet:
             tuple(
                 holding.position(market, account, at)
                 for account, holding in zip(accounts, holdings, strict=True)
-                if holding.legs or holding.allowances or holding.unknown
+                if holding
             )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a wallet market names, each once."""
+
+    native: Token
+    tokens: tuple[Address, ...]
+    spenders: tuple[Address, ...]
+
+    @classmethod
+    def of(cls, market: Market) -> Self:
+        """Return it from the market's params."""
+        params = market.params
+        return cls(
+            tokens.native(params.get("native_symbol", "ETH")),
+            tuple(dict.fromkeys(params.get("tokens", ()))),
+            tuple(dict.fromkeys(params.get("spenders", ()))),
         )
 
 
@@ -74,6 +92,9 @@ class Holding:
         self.legs: list[Leg] = []
         self.allowances: list[AllowanceGiven] = []
         self.unknown: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.legs or self.allowances or self.unknown)
 
     def native(self, token: Token, result: Result) -> None:
         """Take the native balance."""

@@ -79,8 +79,11 @@ def _call(rpc: Rpc, message: dict[str, str], block: dict[str, str]) -> Result:
     try:
         return Ok(_bytes(rpc.request("eth_call", message, block)))
     except RpcError as error:
-        if "revert" in error.message.lower() or error.code == 3:
+        said = error.message.lower()
+        if "revert" in said or error.code == 3:
             return Reverted(_bytes(error.data or "0x"))
+        if "invalid opcode" in said or "invalidfeopcode" in said:
+            return Reverted(b"")
         return Unknown(str(error))
 
 

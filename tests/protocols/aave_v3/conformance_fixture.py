@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from world.actors import aave, feeds
+from world.actors.crowd import random_accounts
 from world.world import actor
 
 from chain.abi import Function
@@ -57,6 +58,10 @@ class AaveFixture:
             ),
             boundary=lambda reading: _boundary(world, reading),
         )
+
+    def crowd(self, world: Any, seed: int, count: int) -> list[Address]:
+        """Open positions of every kind that the market knows."""
+        return [Address(user) for user in random_accounts(world, seed, count, NAME)]
 
 
 def _ask(world: Any, position: Position, function: Function, target: str, *args: Any) -> Any:

@@ -1,6 +1,6 @@
 """What an adapter contributes to the conformance suite."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
@@ -39,6 +39,10 @@ class Fixture(Protocol):
 
     def stage(self, world: Any) -> Stage:
         """Open the positions."""
+        ...
+
+    def crowd(self, world: Any, seed: int, count: int) -> Sequence[Address]:
+        """Open random positions in the stage's market; return their owners."""
         ...
 
 

@@ -1,11 +1,13 @@
 """Vault shares for the conformance suite: a MetaMorpho, of which not everything can leave."""
 
+import random
+
 from world.actors import morpho as morpho_actor
 from world.actors import vaults
 from world.anvil import Anvil
 from world.world import World, actor
 
-from chain.types import checksum
+from chain.types import Address, checksum
 from protocols.adapter import Market
 from protocols.erc4626.state import VaultHolding
 from protocols.types import Position, Reading
@@ -55,6 +57,16 @@ class VaultFixture:
                 Plant("the rate model", checksum(world.book["morpho"]["irm"])),
             ),
         )
+
+    def crowd(self, world: World[Anvil], seed: int, count: int) -> list[Address]:
+        """Deposit from two base units to ten million."""
+        dice = random.Random(f"vault/{seed}")
+        people = [checksum(actor(f"vault {seed} {i}")) for i in range(count)]
+        world.node.fund(people)
+        for who in people:
+            for tx in vaults.deposit_txs(world, "wUSDC", who, 2 + int(10 ** dice.uniform(0, 13))):
+                world.node.send(tx)
+        return people
 
 
 FIXTURE = VaultFixture()

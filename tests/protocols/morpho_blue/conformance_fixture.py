@@ -1,10 +1,11 @@
 """Morpho positions for the conformance suite."""
 
 from world.actors import morpho as morpho_actor
+from world.actors.crowd import random_accounts
 from world.anvil import Anvil
 from world.world import World, actor
 
-from chain.types import checksum
+from chain.types import Address, checksum
 from protocols.types import Position, Reading
 from risk.liquidation.morpho_blue import ENGINE
 from tests.protocols.conformance.fixture import Plant, Stage
@@ -70,6 +71,10 @@ class MorphoFixture:
             ),
             boundary=boundary,
         )
+
+    def crowd(self, world: World[Anvil], seed: int, count: int) -> list[Address]:
+        """Lend and borrow in any of the world's markets."""
+        return [checksum(user) for user in random_accounts(world, seed, count, "morpho")]
 
 
 def _names(position: Position) -> set[str]:

@@ -54,5 +54,17 @@ class UniswapFixture:
             ),
         )
 
+    def crowd(self, world: World[Anvil], seed: int, count: int) -> list[Address]:
+        """Open one to three positions each, in any range of any pool."""
+        dice = random.Random(f"uniswap/{seed}")
+        people = [checksum(actor(f"uniswap {seed} {i}")) for i in range(count)]
+        world.node.fund(people)
+        for who in people:
+            for pool in dice.choices((POOL, OTHER), k=dice.randint(1, 3)):
+                spacing = setting.SPACING[int(pool.split("/")[2])]
+                ticks = setting.random_range(dice, setting.tick_of(world, pool), spacing)
+                setting.mint(world, pool, who, *ticks, (10**18, 10**10))
+        return people
+
 
 FIXTURE = UniswapFixture()

@@ -1,5 +1,7 @@
 """Balances and allowances for the conformance suite."""
 
+import random
+
 from world.actors import tokens
 from world.anvil import Anvil
 from world.world import World, actor
@@ -54,6 +56,18 @@ class WalletFixture:
             views=views,
             plants=(Plant("a token", addresses["USDC"]), Plant("an odd token", addresses["NODEC"])),
         )
+
+    def crowd(self, world: World[Anvil], seed: int, count: int) -> list[Address]:
+        """Hold some of the tokens, and allow any amount of them."""
+        dice = random.Random(f"wallet/{seed}")
+        people = [checksum(actor(f"holder {seed} {i}")) for i in range(count)]
+        world.node.fund(people)
+        for who in people:
+            for symbol in dice.sample(SYMBOLS, 2):
+                tokens.mint(world, symbol, who, int(10 ** dice.uniform(0, 20)))
+                allowed = dice.choice((0, 1, 2**96 - 1, 2**128, tokens.UNLIMITED))
+                tokens.approve(world, symbol, who, actor("spender"), allowed)
+        return people
 
 
 FIXTURE = WalletFixture()

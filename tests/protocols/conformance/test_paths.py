@@ -1,0 +1,110 @@
+"""Every adapter says the same by every read path, word for word, whatever the contracts answer.
+
+Single calls made by other code (tests/support/referee.py) are the truth. On anvil and, without
+anvil, on py-evm; its state is anvil's, because it cannot act for accounts without keys.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import cycle, islice
+
+import pytest
+from world.anvil import Anvil
+from world.node import Node
+from world.world import World, actor
+
+from chain.calls import Run
+from chain.endpoint import Path
+from chain.types import checksum
+from protocols.adapter import Adapter
+from protocols.registry import ADAPTERS, BY_NAME
+from protocols.types import Position, Reading
+from tests.protocols.conformance.nasty import NASTY
+from tests.protocols.conformance.people import Peopled, peopled
+
+pytestmark = pytest.mark.world
+
+PATHS = {"anvil": tuple(Path), "tester": tuple(path for path in Path if path != Path.OVERRIDE)}
+EACH = 2
+"""Ugly answers that each contract is made to give, a different pair for each."""
+every_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
+
+
+@pytest.fixture(scope="module")
+def on_anvil(anvil: World[Anvil]) -> Iterator[Peopled]:
+    with peopled(anvil) as people:
+        yield people
+
+
+@pytest.fixture(scope="module")
+def on_tester(on_anvil: Peopled) -> Iterator[Peopled]:
+    # Here, because py-evm takes seconds to import; it is slow, too.
+    from world.tester import copied
+
+    with copied(on_anvil.world) as world:
+        yield Peopled(world, on_anvil.stages, on_anvil.people).one()
+
+
+@pytest.fixture(params=PATHS)
+def crowd(request: pytest.FixtureRequest) -> Peopled:
+    found: Peopled = request.getfixturevalue(f"on_{request.param}")
+    return found
+
+
+def same(crowd: Peopled, adapter: Adapter) -> Reading | None:
+    """Demand of every path the referee's reading, and its answer to every read."""
+    truth, words = crowd.truth(adapter)
+    for path in PATHS["anvil" if isinstance(crowd.world.node, Anvil) else "tester"]:
+        told, heard = crowd.told(adapter, path)
+        asked = [read for read in heard if not isinstance(read, Run)]
+        assert {read: words[read] for read in asked} == {read: heard[read] for read in asked}, path
+        assert str(told) == str(truth), path
+    return truth if isinstance(truth, Reading) else None
+
+
+@contextmanager
+def planted(node: Node, codes: Mapping[str, str]) -> Iterator[None]:
+    """Put code where contracts were, for a while."""
+    taken = node.rpc.request("evm_snapshot")
+    for where, code in codes.items():
+        node.rpc.request("anvil_setCode", where, code)
+    node.rpc.request("evm_mine")
+    try:
+        yield
+    finally:
+        node.rpc.request("evm_revert", taken)
+
+
+@every_adapter
+def test_read__random_accounts__every_path_gives_the_same_words(
+    crowd: Peopled, adapter: Adapter
+) -> None:
+    reading = same(crowd, adapter)
+    assert reading is not None
+    owners = {p.owner for p in reading.positions if isinstance(p, Position) and not p.unknown}
+    assert owners & set(crowd.people[adapter.name]) - set(crowd.stages[adapter.name].accounts)
+
+
+@every_adapter
+def test_read__contracts_that_misbehave__every_path_gives_the_same_words(
+    on_anvil: Peopled, adapter: Adapter
+) -> None:
+    crowd, ugly = on_anvil.one(), cycle(NASTY.items())
+    for plant in crowd.stages[adapter.name].plants:
+        for how, code in islice(ugly, EACH):
+            with planted(crowd.world.node, {plant.address: code}):
+                try:
+                    same(crowd, adapter)
+                except AssertionError as error:
+                    raise AssertionError(f"{plant.label} {how}: {error}") from error
+
+
+def test_read__a_wallet_of_ugly_tokens__every_path_gives_the_same_words(crowd: Peopled) -> None:
+    tokens = {checksum(actor(how)): code for how, code in NASTY.items()}
+    sound = crowd.stages["wallet"].market.params["tokens"]
+    with planted(crowd.world.node, tokens):
+        reading = same(crowd.listing((*tokens, *sound)), BY_NAME["wallet"])
+    assert reading is not None
+    for position in reading.positions:
+        assert isinstance(position, Position)
+        assert len(position.unknown) >= len(NASTY) // 2
