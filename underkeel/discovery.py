@@ -18,12 +18,14 @@ import orjson
 from chain.errors import ChainError
 from chain.types import Address, BlockRef
 from protocols.adapter import Discovery, Log, LogFilter, Market
+from protocols.exposure.roles import GRANTS
 from protocols.morpho_blue.discovery import DISCOVERY as MORPHO_MARKETS
 from protocols.types import Unreadable
 from protocols.wallet.discovery import SPENDERS
 from underkeel.cache import read_own, write_whole
 
 DISCOVERIES: Final[Mapping[str, Discovery]] = {
+    "access-control": GRANTS,
     "morpho-blue": MORPHO_MARKETS,
     "wallet": SPENDERS,
 }
@@ -82,8 +84,8 @@ class Memory:
         write_whole(self.path, json.dumps(self.entries, indent=0).encode())
 
 
-DIGITS: Final = {"morpho-blue": 64, "wallet": 40}
-"""How many hex digits what an adapter finds has: ids of markets, addresses of spenders."""
+DIGITS: Final = {"access-control": 104, "morpho-blue": 64, "wallet": 40}
+"""How many hex digits what is found has: a role and an account, ids of markets, spenders."""
 
 
 def _is_entry(key: str, value: object) -> bool:

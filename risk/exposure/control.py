@@ -111,22 +111,27 @@ def control(survey: Survey, address: Address) -> Control:
     else:
         seen |= {(address, verb) for verb in Verb}
         for power in powers.get(address, ()):
-            push(power.delay_s, power.holder or "", power.verb, (_step(power),))
+            push(power.delay_s, _holder(power, address), power.verb, (_step(power),))
     while queue:
         delay, _, holder, verb, steps = heapq.heappop(queue)
-        if (holder, verb) in seen and holder:
+        if (holder, verb) in seen:
             continue
         seen.add((holder, verb))
-        for way in _ends(survey, powers, holder, delay, verb, steps, address):
+        for way in _ends(survey, powers, holder, delay, verb, steps):
             ways.setdefault((way.end, way.verb), way)
         for power in powers.get(Address(holder), ()):
             further = power.verb if power.verb in LIMITED else verb
-            push(delay + power.delay_s, power.holder or "", further, (*steps, _step(power)))
+            after = delay + power.delay_s
+            push(after, _holder(power, holder), further, (*steps, _step(power)))
     if not ways and powers.get(address):
         circle = Way(Verb.OWN, AdminKind.UNKNOWN, f"unknown:{address}", None,
                      ("its admins name only each other",))  # fmt: skip
         return Control((circle,))
     return Control(tuple(sorted(ways.values(), key=lambda w: w.delay_s or 0)))
+
+
+def _holder(power: Power, of: str) -> str:
+    return power.holder or f"unknown:{of}"
 
 
 def _step(power: Power) -> str:
@@ -141,11 +146,10 @@ def _ends(
     delay: int,
     verb: Verb,
     steps: tuple[str, ...],
-    of: Address,
 ) -> Iterator[Way]:
     """Yield the way that ends with a holder, if one does."""
-    if not holder:
-        yield Way(verb, AdminKind.UNKNOWN, f"unknown:{of}", delay, steps)
+    if holder.startswith("unknown:"):
+        yield Way(verb, AdminKind.UNKNOWN, holder, delay, steps)
         return
     facts = survey.facts.get(Address(holder))
     if facts is None or facts.kind in (Kind.UNKNOWN, Kind.GONE):

@@ -19,7 +19,7 @@ from protocols.exposure.state import (
     LinkKind,
     Survey,
 )
-from risk.exposure.control import Control, control, powers_of
+from risk.exposure.control import Control, control, ends, powers_of
 
 
 class NodeKind(StrEnum):
@@ -100,7 +100,6 @@ class Graph:
 _BY_LINK: Final[Mapping[LinkKind, NodeKind]] = {
     LinkKind.CHAIN: NodeKind.CHAIN,
     LinkKind.ACCOUNT: NodeKind.ACCOUNT,
-    LinkKind.SPENDER: NodeKind.SPENDER,
     LinkKind.BRIDGE: NodeKind.BRIDGE,
     LinkKind.ORACLE: NodeKind.ORACLE,
     LinkKind.FEED: NodeKind.ORACLE,
@@ -129,17 +128,16 @@ def build(dependencies: Sequence[Dependencies], survey: Survey, lgd: Mapping[str
             target = power.holder or f"unknown:{address}"
             verb = power.verb.value
             edges.append(Edge(address, target, verb, lgd[verb], power.evidence))
-    least: dict[str, int] = {}
-    for one in controls.values():
-        for way in one.ways:
-            if way.delay_s is not None:
-                least[way.end] = min(least.get(way.end, way.delay_s), way.delay_s)
-            else:
-                least.setdefault(way.end, 0)
-                edges.append(_circle(way.end, lgd))
+    least = ends(controls.values())
+    edges += [
+        _circle(way.end, lgd)
+        for one in controls.values()
+        for way in one.ways
+        if way.delay_s is None
+    ]
     nodes: dict[str, Node] = {one.position: Node(one.position, NodeKind.POSITION)
                               for one in dependencies}  # fmt: skip
-    for name in dict.fromkeys(end for edge in edges for end in (edge.source, edge.target)):
+    for name in dict.fromkeys(name for e in edges for name in (e.source, e.target)):
         if name not in nodes:
             facts = survey.facts.get(name)  # type: ignore[call-overload]
             kind = _kind(name, facts, why.get(name, ()))
@@ -173,6 +171,8 @@ def _kind(name: str, facts: Facts | None, reasons: Sequence[LinkKind]) -> NodeKi
         return NodeKind.CONTROL
     if facts is None:
         return NodeKind.CODE
+    if all(link is LinkKind.SPENDER for link in reasons) and reasons:
+        return NodeKind.SPENDER  # and nothing else: a protocol that one is in is told as itself
     if facts.kind in (Kind.EOA, Kind.DELEGATED, Kind.SAFE, Kind.GOVERNOR):
         return NodeKind.CONTROL
     if not reasons or facts.kind is Kind.TIMELOCK:

@@ -180,6 +180,42 @@ def scan(
 
 
 @app.command()
+def exposure(
+    ctx: typer.Context,
+    accounts: Addresses = None,
+    graph: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM", help="Print the graph alone: dot or json.", show_default=False
+        ),
+    ] = None,
+    diff: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="BLOCK", help="Compare with that block.", show_default=False),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the graph, .svg or .png.")] = None,
+    priors: Annotated[Path | None, typer.Option(help="Priors of your own, TOML.")] = None,
+    facts: Annotated[Path | None, typer.Option(help="Audits, incidents, cover, TOML.")] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Ask the past for each contract's age (archive node).")
+    ] = False,
+) -> None:
+    """Show what positions stand on, who can change it, and what that may cost."""
+    from underkeel.cli.exposure import show_exposure
+
+    code = show_exposure(
+        globals_of(ctx),
+        accounts or [],
+        graph=graph,
+        diff=diff,
+        plot=plot,
+        files=(priors, facts),
+        history=history,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
 def demo(
     ctx: typer.Context,
     port: Annotated[

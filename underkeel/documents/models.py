@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from underkeel.documents.exposure import ExposureDocument
 from underkeel.documents.facts import Facts
 from underkeel.documents.part import AddressText, Hash, Integer, Part, Utc
 
@@ -380,5 +381,6 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.demo/1": DemoDocument,
     "underkeel.doctor/1": DoctorDocument,
     "underkeel.scan/1": ScanDocument,
+    "underkeel.exposure/1": ExposureDocument,
 }
 """Every document by the name in its `schema` field."""

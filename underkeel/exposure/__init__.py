@@ -1,0 +1,1 @@
+"""Read what positions stand on, judge it, compare it with an earlier block, draw it."""

@@ -1,0 +1,104 @@
+"""Put together what was read: the graph, every node's score, losses, exits, allowances."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from protocols.exposure.state import LinkKind
+from protocols.types import Position, Price
+from risk.exposure.exits import Leaving, leaving
+from risk.exposure.graph import Graph, build
+from risk.exposure.loss import Exposed, Losses, losses
+from risk.exposure.priors import Priors, UserFacts
+from risk.exposure.score import Knowledge, Score, scores
+from underkeel.exposure.reading import Read
+
+
+@dataclass(frozen=True, slots=True)
+class ChainExposure:
+    """One chain, judged."""
+
+    read: Read
+    graph: Graph
+    scores: Mapping[str, Score]
+    exits: Mapping[str, tuple[Leaving, ...]]
+    """By position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """All chains that could be read, judged together."""
+
+    chains: tuple[ChainExposure, ...]
+    losses: Losses
+    priors: Priors
+
+    @property
+    def takeable_usd(self) -> float | None:
+        """Return what all spenders together could take; None where any part has no price.
+
+        Two spenders of one token can take it once: of each token and owner the most counts.
+        """
+        most: dict[tuple[str, str, str], float] = {}
+        for chain in self.chains:
+            for position, rows in chain.read.takings.items():
+                for taking, usd in rows:
+                    if taking.takes == 0:
+                        continue
+                    if usd is None:
+                        return None
+                    key = (chain.read.name, position, taking.allowance.token.address)
+                    most[key] = max(most.get(key, 0.0), usd)
+        return sum(most.values())
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Return everything that could not be read, each with where."""
+        return tuple(text for chain in self.chains for text in unknowns(chain))
+
+
+def unknowns(chain: ChainExposure) -> Iterable[str]:
+    """Yield what could not be read of one chain."""
+    for one in chain.read.dependencies:
+        yield from (f"{one.position}: {cause}" for cause in one.unknown)
+    for address, facts in chain.read.survey.facts.items():
+        yield from (f"{address}: {cause}" for cause in facts.unknown)
+    yield from (f"{a}: named, and too far away to follow" for a in chain.read.survey.unseen)
+
+
+def assemble(reads: Sequence[Read], priors: Priors, facts: UserFacts) -> Exposure:
+    """Return the judgement of what was read."""
+    chains: list[ChainExposure] = []
+    exposed: list[Exposed] = []
+    for read in reads:
+        graph = build(read.dependencies, read.survey, priors.lgd)
+        known = Knowledge(priors, facts, read.at.timestamp, read.changed, _problems(read))
+        exits = {
+            one.position: tuple(leaving(e, priors.repaid_per_day) for e in one.exits)
+            for one in read.dependencies
+        }
+        chains.append(ChainExposure(read, graph, scores(graph, known), exits))
+        exposed += [
+            Exposed(p.id, f"{p.protocol} {p.root}", read.name, read.ead_usd[p.id])
+            for p in read.positions
+        ]
+    graphs = {chain.read.name: chain.graph for chain in chains}
+    scored = {chain.read.name: chain.scores for chain in chains}
+    return Exposure(tuple(chains), losses(graphs, scored, exposed, facts.cover), priors)
+
+
+def _problems(read: Read) -> Mapping[str, tuple[str, ...]]:
+    """Return, by feed or oracle, why the prices it gives are not to be trusted now."""
+    found: dict[str, tuple[str, ...]] = {}
+    prices = {p.id: _prices(p) for p in read.positions}
+    for one in read.dependencies:
+        for link in one.links:
+            if link.kind in (LinkKind.FEED, LinkKind.ORACLE):
+                for price in prices[one.position]:
+                    if link.target in price.source:
+                        told = found.get(link.target, ())
+                        found[link.target] = tuple(dict.fromkeys((*told, *price.problems)))
+    return found
+
+
+def _prices(position: Position) -> tuple[Price, ...]:
+    return tuple(leg.price for leg in position.legs if isinstance(leg.price, Price))
