@@ -1,6 +1,6 @@
 """Measure bulk reading beside installed peers, on a local node with a real Aave market.
 
-    python -m bench [--quick] [--runs 3] [--only multicall underkeel]
+    python -m bench [--quick] [--runs 3] [--only multicall underkeel] [--sizes "100 ms" uniswap]
 
 Everyone reads the same words at the same block; a digest over them proves it. Prints medians and
 ratios, and writes docs/benchmarks.md unless `--quick` or `--only` is given (then `--page FILE`).
@@ -11,40 +11,36 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 from bench.contestants import CONTESTANTS, Contestant
 from bench.environments import Environment, Missing
-from bench.measure import Failed, Result, Size, measure
-from bench.report import markdown, table
+from bench.measure import Measured, Size, measure
+from bench.report import left_out, markdown, rows, table
 from bench.scene import NFTS, Scene, staged
+from bench.verdict import verdict
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-QUICK = (Size("full", 10, 30), Size("full", 1_000, 30))
+QUICK = (Size("full", 10, 30), Size("full", 1_000, 30), Size("health", 1_000, 30))
+GRID = (1, 10, 100, 1_000, 10_000)
+AWAY = (0, 30, 100)
+
+
+def _grid(reserves: int) -> tuple[Size, ...]:
+    return tuple(Size("full", count, reserves, away) for count in GRID for away in AWAY)
+
+
 FULL = (
-    Size("full", 1, 10),
-    Size("full", 1, 10, 100),
-    Size("full", 1_000, 10),
-    Size("uniswap", NFTS, 30),
-    Size("uniswap", NFTS, 30, 100),
-    Size("full", 1, 30),
-    Size("full", 1, 30, 30),
-    Size("full", 1, 30, 100),
-    Size("full", 10, 30),
-    Size("full", 10, 30, 30),
-    Size("full", 10, 30, 100),
-    Size("full", 100, 30),
-    Size("full", 1_000, 30),
-    Size("full", 1_000, 30, 30),
-    Size("full", 1_000, 30, 100),
-    Size("full", 10_000, 30),
-    Size("health", 1_000, 30),
-    Size("health", 1_000, 30, 100),
+    *_grid(30),
+    *(Size("health", 1_000, 30, away) for away in AWAY),
     Size("health", 10_000, 30),
+    *(Size("uniswap", NFTS, 30, away) for away in AWAY),
+    *_grid(10),
 )
-Results = dict[Size, list[Result]]
+Results = dict[Size, Measured]
 
 
 def environments(chosen: Sequence[Contestant]) -> tuple[dict[str, Environment], dict[str, str]]:
@@ -64,60 +60,63 @@ def environments(chosen: Sequence[Contestant]) -> tuple[dict[str, Environment], 
 def main() -> int:
     """Measure, print, write; return 1 if a contestant is missing, failed, or read otherwise."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--quick", action="store_true", help="two sizes only, about two minutes")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", nargs="+", help="names that contain one of these")
+    parser.add_argument("--quick", action="store_true", help="three sizes only, three minutes")
+    parser.add_argument("--runs", type=int, default=3, help="rounds at each size")
+    parser.add_argument("--only", nargs="+", help="contestants whose names contain one of these")
+    parser.add_argument("--sizes", nargs="+", help="sizes whose names contain one of these")
     parser.add_argument("--page", type=Path, help="where to write the page")
     args = parser.parse_args()
-    if not (args.quick or args.only or args.page):
+    if not (args.quick or args.only or args.sizes or args.page):
         args.page = DOCS
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
-    sizes = QUICK if args.quick else FULL
+    sizes = [size for size in (QUICK if args.quick else FULL)
+             if not args.sizes or any(text in str(size) for text in args.sizes)]  # fmt: skip
     chosen = [c for c in CONTESTANTS if not args.only or any(o in c.name for o in args.only)]
     found, faults = environments(chosen)
     results: Results = {}
+    began = time.monotonic()
     for reserves, group in groupby(sizes, key=lambda size: size.reserves):
         part = list(group)
         most = max(size.accounts for size in part)
         print(f"preparing {most:,} accounts × {reserves} reserves …", file=sys.stderr)
         with staged(reserves, most) as scene:
             for size in part:
-                results[size] = _all(chosen, found, scene, size, args.runs, faults)
-                print(f"\n{size}\n{table(size, results)}", flush=True)
+                print(f"[{len(results) + 1}/{len(sizes)}] {size}, after "
+                      f"{time.monotonic() - began:.0f} s", file=sys.stderr)  # fmt: skip
+                results[size] = measured = _measured(chosen, found, scene, size, args.runs)
+                for name, why in measured.faults.items():
+                    faults[f"{name}, {size}"] = why
+                    print(f"FAILED: {name}, {size}: {why}", file=sys.stderr)
+                print(f"\n{size}\n{table(rows(size, results))}\n{left_out(size)}", flush=True)
                 if args.page:
                     # After each, so that a run that is interrupted leaves what it has.
                     args.page.write_text(markdown(results, faults, args.runs), "utf-8")
+    print(f"\n{table(verdict(results))}\nafter {time.monotonic() - began:.0f} s", flush=True)
     for name, why in faults.items():
         print(f"NOT MEASURED: {name}: {why}", file=sys.stderr)
     return 1 if faults else 0
 
 
-def _all(
+def _measured(
     chosen: Sequence[Contestant],
     found: dict[str, Environment],
     scene: Scene,
     size: Size,
     runs: int,
-    faults: dict[str, str],
-) -> list[Result]:
-    results: list[Result] = []
-    for contestant in chosen:
-        most = contestant.far if size.latency_ms else contestant.most
-        small = size.cells <= most and size.task in contestant.tasks
-        if not small or contestant.name not in found:
-            continue
-        try:
-            result = measure(contestant, found[contestant.name], scene, size, runs)
-        except Failed as failure:
-            faults[f"{contestant.name}, {size}"] = str(failure)
-            print(f"FAILED: {contestant.name}, {size}: {failure}", file=sys.stderr)
-            continue
-        if results and result.cells != results[0].cells:
-            faults[f"{contestant.name}, {size}"] = f"other words than {results[0].name}"
-            print(f"DIFFERS: {contestant.name}, {size}", file=sys.stderr)
-            continue
-        results.append(result)
-    return results
+) -> Measured:
+    able = [
+        (one, found[one.name])
+        for one in chosen
+        if one.name in found
+        and size.task in one.tasks
+        and not one.leaves_out(size.cells, size.latency_ms)
+    ]
+    return measure(able, scene, size, runs, _progress)
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K  {text}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,16 @@ from chain.snapshot import Snapshot
 from chain.types import Address
 from protocols.aave_v3.bulk import read_columns
 from protocols.aave_v3.columns import Columns, Kind
+from protocols.aave_v3.layouts import Layouts
 from protocols.aave_v3.math import health, lines, totals
 from risk.bulk.exposure import Exposure
 from risk.bulk.screen import screen
 
 if TYPE_CHECKING:
     from bench.peers.common import Work
+
+LAYOUTS = Layouts()
+"""What the storage path learned, kept from run to run as a monitor keeps it."""
 
 
 def read(snapshot: Snapshot, work: Work, how: str) -> Words | Healths:
@@ -30,8 +34,9 @@ def read(snapshot: Snapshot, work: Work, how: str) -> Words | Healths:
     accounts = [Address(account) for account in work.accounts]
     only = how == "lens-health"
     program = read_columns(
-        root, accounts, snapshot.at, health_only=only, wallet=not only, sources=False
-    )
+        root, accounts, snapshot.at, health_only=only, wallet=not only, sources=False,
+        storage=LAYOUTS if how == "lens-storage" else None,
+    )  # fmt: skip
     columns = snapshot.bulk(program)
     if columns.unknown:
         raise SystemExit(f"{len(columns.unknown)} accounts are unknown")

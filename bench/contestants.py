@@ -36,6 +36,14 @@ class Contestant:
     """The same with latency added."""
     tasks: tuple[str, ...] = ("full", "health")
     ours: bool = False
+    brief: bool = False
+    """Fast enough to be measured often at any size."""
+    replayed: bool = False
+    """Whether its own requests are sent again without it, for comparison."""
+
+    def leaves_out(self, cells: int, latency_ms: int) -> bool:
+        """Whether so much is too much for it."""
+        return cells > min(self.most, self.far if latency_ms else NO_LIMIT)
 
 
 def _peer(name: str, lock: str, script: str, most: int, **options: Any) -> Contestant:
@@ -47,6 +55,7 @@ def _js(name: str, script: str, most: int, **options: Any) -> Contestant:
 
 
 def _ours(name: str, how: str, most: int = NO_LIMIT, *tasks: str) -> Contestant:
+    by_lens = how.startswith("lens")
     return Contestant(
         name,
         environments.ours,
@@ -56,6 +65,8 @@ def _ours(name: str, how: str, most: int = NO_LIMIT, *tasks: str) -> Contestant:
         environ={"PYTHONPATH": str(ROOT)},
         tasks=tasks or ("full", "health"),
         ours=True,
+        brief=by_lens,
+        replayed=by_lens,
     )
 
 
@@ -63,26 +74,32 @@ TASKS = ("full", "health", "uniswap")
 REFERENCE = "multicall.py"
 """Whom the ratios are taken from: the best Python peer."""
 
+NAIVE, DANK, EXTENDED = "web3.py, naive", "dank_mids", "eth_defi multicall"
+VIEM, LENS, STORAGE = "viem, tuned", "underkeel, lens", "underkeel, storage"
+HEALTH, WARM = "underkeel, health lens", "underkeel, adapter warm"
+
 CONTESTANTS = (
-    replace(_peer("web3.py, naive", "web3", "run_web3.py", 300, how="naive"), far=0),
+    replace(_peer(NAIVE, "web3", "run_web3.py", 300, how="naive"), far=0),
     replace(_peer("web3.py, gather", "web3", "run_web3.py", 300, how="gather"), far=10),
-    _peer("web3.py, batch_requests", "web3", "run_web3.py", 300, how="batch"),
+    replace(_peer("web3.py, batch_requests", "web3", "run_web3.py", 300, how="batch"), far=30),
     Contestant(
-        "dank_mids",
+        DANK,
         partial(environments.python, "dank_mids"),
         "run_dank_mids.py",
         environ=QUIET_DANK,
         most=300,
+        far=10,
     ),
-    replace(_peer("eth_defi multicall", "eth_defi", "run_eth_defi.py", 300), far=10),
-    _js("ethers", "run_ethers.mjs", 3_000),
-    _js("viem", "run_viem.mjs", 3_000, how="default"),
-    _js("viem, tuned", "run_viem.mjs", 30_000, how="tuned"),
-    replace(_peer(REFERENCE, "multicall", "run_multicall.py", 300_000), tasks=TASKS),
-    _ours("underkeel, Multicall3", "multicall3", 30_000),
-    _ours("underkeel, relay", "override"),
-    _ours("underkeel, lens", "lens", NO_LIMIT, "full"),
-    _ours("underkeel, health lens", "lens-health", NO_LIMIT, "health"),
+    replace(_peer(EXTENDED, "eth_defi", "run_eth_defi.py", 300), far=10),
+    replace(_js("ethers", "run_ethers.mjs", 3_000), far=300),
+    replace(_js("viem", "run_viem.mjs", 3_000, how="default"), far=300),
+    _js(VIEM, "run_viem.mjs", 30_000, how="tuned"),
+    replace(_peer(REFERENCE, "multicall", "run_multicall.py", 300_000), tasks=TASKS, far=30_000),
+    replace(_ours("underkeel, Multicall3", "multicall3", 30_000), far=3_000),
+    replace(_ours("underkeel, relay", "override"), far=30_000),
+    _ours(LENS, "lens", NO_LIMIT, "full"),
+    _ours(STORAGE, "lens-storage", NO_LIMIT, "full"),
+    _ours(HEALTH, "lens-health", NO_LIMIT, "health"),
     _ours("underkeel, adapter", "cold", NO_LIMIT, "uniswap"),
-    _ours("underkeel, adapter warm", "warm", NO_LIMIT, "uniswap"),
+    _ours(WARM, "warm", NO_LIMIT, "uniswap"),
 )

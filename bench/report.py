@@ -6,10 +6,11 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 
-from bench.contestants import REFERENCE
-from bench.measure import Result, Size
+from bench.contestants import CONTESTANTS, REFERENCE
+from bench.measure import Measured, Result, Size
+from bench.verdict import verdict
 
-HEAD = ("", "wall ms", "× multicall.py", "CPU ms", "peak MB", "POSTs", "MB up", "MB down",
+HEAD = ("", "wall ms", "× multicall.py", "CPU ms", "grown MB", "POSTs", "MB up", "MB down",
         "raw replay ms")  # fmt: skip
 FAR = ("", "wall ms", "× multicall.py", "round trips")
 
@@ -27,12 +28,13 @@ def _number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}" if value else "0"
 
 
-def rows(size: Size, results: Mapping[Size, Sequence[Result]]) -> list[tuple[str, ...]]:
+def rows(size: Size, results: Mapping[Size, Measured]) -> list[tuple[str, ...]]:
     """Return the cells of one size's table, its head first."""
-    here = results[size]
+    here = results[size].results
     if size.latency_ms:
-        near_size = Size(size.task, size.accounts, size.reserves)
-        near = {r.name: r.wall_ms for r in results.get(near_size, ())}
+        near = (
+            {r.name: r.wall_ms for r in results[size.near].results} if size.near in results else {}
+        )
         lines: list[tuple[str, ...]] = [FAR]
         for r in here:
             trips = (r.wall_ms - near[r.name]) / size.latency_ms if r.name in near else None
@@ -42,15 +44,24 @@ def rows(size: Size, results: Mapping[Size, Sequence[Result]]) -> list[tuple[str
         HEAD,
         *(
             (r.name, _number(r.wall_ms), _ratio(here, r), _number(r.cpu_ms), _number(r.peak_mb),
-             f"{r.posts:,}", _number(r.up_mb), _number(r.down_mb), _number(r.floor_ms))
+             "" if r.posts is None else f"{r.posts:,}", _number(r.up_mb), _number(r.down_mb),
+             _number(r.floor_ms))
             for r in here
         ),
     ]  # fmt: skip
 
 
-def table(size: Size, results: Mapping[Size, Sequence[Result]]) -> str:
-    """Return one size's table for the terminal."""
-    lines = rows(size, results)
+def left_out(size: Size) -> str:
+    """Say who is not measured at a size, because it would take minutes."""
+    names = [
+        c.name for c in CONTESTANTS
+        if size.task in c.tasks and c.leaves_out(size.cells, size.latency_ms)
+    ]  # fmt: skip
+    return f"Left out, as too slow for so much: {'; '.join(names)}." if names else ""
+
+
+def table(lines: Sequence[Sequence[str]]) -> str:
+    """Return a table for the terminal."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
@@ -77,33 +88,40 @@ digest over all words proves that all did the same work; whoever differs is not 
 
 ## How it is measured
 
-Each peer runs in a process and an environment of its own, once to warm up, then timed: building
-the calls, sending, decoding. CPU counts the reader and what it started, not the node. Peak memory
-is what the process grew by over its size before the first timed run. POSTs and bytes are counted
-by a proxy in a run of its own. Latency is added by a proxy that delays every byte by half a round
-trip and a new connection by one more; bandwidth and slow start are not modelled. `round trips` is
-the time that latency added, over the latency. `raw replay` is our own requests sent again over
-bare sockets, the answers read and dropped: what node and loopback take without any client.
+Each contestant runs in a process and an environment of its own. At each size all warm up, then
+read in turns, so that whatever else the machine does hits all alike; a short reading is repeated
+within its turn, for 0.15 s at most. Timed are building the calls, sending, decoding; with 100,000
+cells (accounts × reserves) peers read once, without a warm-up. CPU counts the reader and what it
+started, not the node. `grown MB` is what the process grew by over its size before the first timed
+reading. POSTs and bytes are counted by a proxy in a run of its own. Latency is added by a proxy
+that delays every byte by half a round trip and a new connection by one more; bandwidth and slow
+start are not modelled. `round trips` is the time that latency added, over the latency. `raw replay`
+is our own requests sent again to the same node over bare sockets, in the same turns, the answers
+read and dropped: what node and loopback take without any client.
 
-Peers: {versions}. dank_mids runs with its rate limiter off. multicall.py runs with steps of
-3,000 calls, for health of 150: its own 10,000 run out of the gas it asks for, in words it does not
-know; of n steps and one call it loses the last, so one more is added there. The node takes
+`underkeel, lens` calls public functions only; `underkeel, storage` reads tokens' storage where that
+was proven to give what the public function gives, and has proven it in the warm-up.
+Peers: {versions}. dank_mids runs with its rate limiter off. multicall.py runs with
+steps of 3,000 calls, for health of 150: its own 10,000 run out of the gas it asks for, in words it
+does not know; of n steps and one call it loses the last, so one more is added there. The node takes
 requests of any size, which by default it does not (2 MB).
 """
 
 
-def markdown(results: Mapping[Size, Sequence[Result]], faults: Mapping[str, str], runs: int) -> str:
+def markdown(results: Mapping[Size, Measured], faults: Mapping[str, str], runs: int) -> str:
     """Return the page."""
-    versions = {r.name.split(",")[0]: r.version for rs in results.values() for r in rs}
+    versions = {r.name.split(",")[0]: r.version for m in results.values() for r in m.results}
     named = ", ".join(f"{n} {v}" for n, v in sorted(versions.items()) if n != "underkeel")
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     parts = [PAGE.format(machine=machine, runs=runs, versions=named)]
+    judged = verdict(results)
+    if len(judged) > 1:
+        parts += ["## Verdict\n", _markdown(judged), ""]
     for size in results:
-        lines = rows(size, results)
-        parts.append(f"## {str(size)[0].upper()}{str(size)[1:]}\n")
-        parts.append(_markdown_row(lines[0]) + "\n" + "|---" * len(lines[0]) + "|")
-        parts.extend(_markdown_row(line) for line in lines[1:])
-        parts.append("")
+        parts += [f"## {str(size)[0].upper()}{str(size)[1:]}\n", _markdown(rows(size, results)), ""]
+        missing = left_out(size)
+        if missing:
+            parts += [missing, ""]
     if faults:
         parts.append("## Not measured\n")
         parts += [f"- {name}: {why}" for name, why in faults.items()]
@@ -111,5 +129,6 @@ def markdown(results: Mapping[Size, Sequence[Result]], faults: Mapping[str, str]
     return "\n".join(parts)
 
 
-def _markdown_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    head, *rest = ("| " + " | ".join(cells) + " |" for cells in lines)
+    return "\n".join([head, "|---" * len(lines[0]) + "|", *rest])

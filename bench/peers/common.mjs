@@ -1,6 +1,7 @@
 // What the JavaScript peers share: the work, the clocks, the digest. See common.py.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 
 export const ABI = [
   'function scaledBalanceOf(address) view returns (uint256)',
@@ -51,21 +52,30 @@ function digest(answers) {
 
 const cells = work.accounts.length * (work.task === 'health' ? 1 : 3 * work.reserves.length + 1)
 
+const say = (told) => process.stdout.write(JSON.stringify({ bench: told }) + '\n')
+
 export async function run(read, version) {
   for (let i = 0; i < work.warm; i++) await read()
   if (work.mark) await fetch(work.mark).catch(() => null)
   const before = process.memoryUsage().rss
-  const walls = [], cpus = []
-  let answers
-  for (let i = 0; i < work.runs; i++) {
-    const wall = performance.now(), cpu = process.cpuUsage()
-    answers = await read()
-    walls.push((performance.now() - wall) / 1000)
-    const spent = process.cpuUsage(cpu)
-    cpus.push((spent.user + spent.system) / 1e6)
+  say({ version })
+  let answers = []
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line.trim() !== 'go') break
+    const walls = [], cpus = []
+    let spent = 0
+    while (spent < 0.15 && walls.length < 9 && !(walls.length && work.mark)) {
+      const wall = performance.now(), cpu = process.cpuUsage()
+      answers = await read()
+      walls.push((performance.now() - wall) / 1000)
+      spent += walls.at(-1)
+      const used = process.cpuUsage(cpu)
+      cpus.push((used.user + used.system) / 1e6)
+    }
+    say({ walls, cpus })
   }
-  const peak = Math.max(0, process.resourceUsage().maxRSS * 1024 - before)
+  const resident = process.resourceUsage().maxRSS * 1024
   const told = work.task === 'health' ? answers.map((answer) => [...words(answer)].at(-1)) : answers
-  console.log(JSON.stringify({ version, walls, cpus, peak, digest: digest(told), cells: digest(told.slice(0, cells)) }))
+  say({ peak: Math.max(0, resident - before), resident, digest: digest(told), cells: digest(told.slice(0, cells)) })
   process.exit(0)
 }

@@ -1,8 +1,9 @@
 """What every Python peer's script shares: the work, the clocks, the digest. Standard library only.
 
-A script is run by the interpreter of its own environment with the path of a work file, and prints
-one JSON object. It times building the calls, sending them, and decoding the answers; importing,
-connecting once and the digest are outside the clock.
+A script is run by the interpreter of its own environment with the path of a work file. It reads
+once to warm up and says that it is ready, then once or a few times for every line `go` that it is
+sent, and ends with the digest. It times building the calls, sending them, and decoding the answers;
+importing, connecting once and the digest are outside the clock.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ RESERVE = ("getReserveData", "address", TUPLE)
 PRICE = ("getAssetPrice", "address", "uint256")
 ACCOUNT = ("getUserAccountData", "address", "uint256,uint256,uint256,uint256,uint256,uint256")
 
+BURST_S = 0.15
+BURST = 9
+"""Short readings are repeated within one turn, so that not each finds the caches cold."""
+
 Call = tuple[str, tuple[str, str, str], str]
 """Target, (name, input type, output types), argument."""
 
@@ -54,8 +59,8 @@ class Work:
     task: str
     """`full`: all balances, flags, reserves and prices; `health`: the pool's account data;
     `uniswap`: the owner's positions, with their pools' prices and fee growth."""
-    runs: int
     warm: int
+    """How often to read before the clock runs."""
     mark: str | None
     """Where to tell the counting proxy that the warm-up is over."""
     record: str | None
@@ -166,8 +171,13 @@ def _memory(field: str) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field)), 0)
 
 
+def say(**told: Any) -> None:
+    """Tell the bench something; whatever else is printed is passed over."""
+    print(json.dumps({"bench": told}), flush=True)
+
+
 def run(read: Callable[[Work], Iterable[Any]], version: str) -> None:
-    """Time `read`, which returns one answer per call in order, and print what came out."""
+    """Time `read`, which returns one answer per call in order, as often as told to."""
     work = Work.load()
     for _ in range(work.warm):
         read(work)
@@ -177,17 +187,21 @@ def run(read: Callable[[Work], Iterable[Any]], version: str) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     before = _memory("VmRSS")
-    walls: list[float] = []
-    cpus: list[float] = []
+    say(version=version)
     answers: Iterable[Any] = ()
-    for _ in range(work.runs):
-        del answers
-        wall, cpu = time.perf_counter(), cpu_s()
-        answers = read(work)
-        walls.append(time.perf_counter() - wall)
-        cpus.append(cpu_s() - cpu)
-    peak = max(_memory("VmHWM") - before, 0)
+    for line in sys.stdin:
+        if line.strip() != "go":
+            break
+        walls: list[float] = []
+        cpus: list[float] = []
+        while sum(walls) < BURST_S and len(walls) < BURST and not (walls and work.mark):
+            del answers
+            wall, cpu = time.perf_counter(), cpu_s()
+            answers = read(work)
+            walls.append(time.perf_counter() - wall)
+            cpus.append(cpu_s() - cpu)
+        say(walls=walls, cpus=cpus)
+    most = _memory("VmHWM")
     found = [health_of(answer) for answer in answers] if work.task == "health" else list(answers)
-    told = {"version": version, "walls": walls, "cpus": cpus, "peak": peak,
-            "digest": digest(found), "cells": digest(found[: work.cells])}  # fmt: skip
-    print(json.dumps(told))
+    say(peak=max(most - before, 0), resident=most, digest=digest(found),
+        cells=digest(found[: work.cells]))  # fmt: skip

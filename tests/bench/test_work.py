@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 
 from bench import environments
+from bench import reader as reader_module
 from bench.contestants import CONTESTANTS, REFERENCE, Contestant
-from bench.measure import Failed, Size, measure
+from bench.environments import Environment
+from bench.measure import Size, measure
 from bench.peers import common
+from bench.reader import Failed, Reader
 from bench.scene import staged
 
 RESERVES = [{"asset": "0xA", "a_token": "0xB", "variable_debt": "0xC"}] * 2
 WORK: dict[str, Any] = {
     "url": "", "chain_id": 1, "block_number": 1, "block_hash": "", "multicall3": "",
     "provider": "", "uniswap": {}, "pool": "0xD", "oracle": "0xE", "reserves": RESERVES,
-    "accounts": ["0x1"], "task": "full", "runs": 1, "warm": 0,
+    "accounts": ["0x1"], "task": "full", "warm": 0,
     "mark": None, "record": None, "options": {},
 }  # fmt: skip
 
@@ -73,26 +76,71 @@ def test_environment__cannot_be_installed__says_so(
     assert list(tmp_path.rglob(".complete")) == []
 
 
+def script(folder: Path, text: str) -> tuple[Contestant, Environment]:
+    """Return a contestant that runs a script of ours, and how."""
+    (folder / "run_test.py").write_text(text)
+    return (
+        Contestant("test", environments.ours, "run_test.py"),
+        Environment((sys.executable,), folder),
+    )
+
+
+def test_reader__a_script_that_reads__is_timed_by_its_own_clock(tmp_path: Path) -> None:
+    source = f"""
+import sys
+sys.path.insert(0, {str(environments.PEERS)!r})
+from common import run
+print("noise", flush=True)
+run(lambda work: [[5]] * work.cells, "7")
+"""
+    with Reader(*script(tmp_path, source), WORK) as reader:
+        assert reader.ready() == "7"
+        reader.go()
+        reader.go()
+        told = reader.end()
+    assert len(reader.walls) == len(reader.cpus) == 2 * common.BURST
+    assert told["digest"] == told["cells"] == common.digest([[5]] * 7)
+    assert told["resident"] > told["peak"] >= 0
+
+
+def test_reader__a_script_that_ends__says_what_it_said(tmp_path: Path) -> None:
+    with Reader(*script(tmp_path, "raise SystemExit('no such thing')"), WORK) as reader:
+        with pytest.raises(Failed, match="no such thing"):
+            reader.ready()
+        with pytest.raises(Failed, match="no such thing"):
+            reader.go()
+
+
+def test_reader__a_script_that_hangs__is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_module, "PATIENCE_S", 0.3)
+    hanging = Reader(*script(tmp_path, "import time; time.sleep(60)"), WORK)
+    with hanging, pytest.raises(Failed, match="no result within"):
+        hanging.ready()
+
+
 @pytest.mark.world
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_measure__ours_on_a_small_market__all_ways_read_the_same_words() -> None:
     # The read paths are compared with each other in tests/chain; here, reads with columns.
-    ours = [c for c in CONTESTANTS if c.ours and c.options["how"] != "multicall3"]
-    ways = [c for c in ours if "full" in c.tasks]
-    health = [c for c in ours if "health" in c.tasks]
+    ours = [(c, c.environment()) for c in CONTESTANTS
+            if c.ours and c.options["how"] != "multicall3"]  # fmt: skip
+    ways = [one for one in ours if "full" in one[0].tasks]
+    health = [one for one in ours if "health" in one[0].tasks]
+    broken = Contestant("broken", environments.ours, "run_nothing.py")
     with staged(10, 3) as scene:
-        read = [measure(c, c.environment(), scene, Size("full", 3, 10), 1) for c in ways]
-        judged = [measure(c, c.environment(), scene, Size("health", 3, 10), 1) for c in health]
-        broken = Contestant("broken", environments.ours, "run_nothing.py")
-        with pytest.raises(Failed, match="can't open file"):
-            measure(broken, broken.environment(), scene, Size("full", 1, 10), 1)
-        far = measure(ways[-1], ways[-1].environment(), scene, Size("full", 3, 10, 30), 1)
-    assert len({result.cells for result in [*read, far]}) == 1
-    assert len({result.cells for result in judged}) == 1
-    for result in read:
-        assert result.posts >= 1
-        assert result.up_mb > 0 < result.down_mb
-        assert result.floor_ms is not None
-        assert result.floor_ms > 0
-    assert far.wall_ms > 30
-    assert sys.executable in ways[0].environment().command
+        read = measure([(broken, broken.environment()), *ways], scene, Size("full", 3, 10), 1)
+        judged = measure(health, scene, Size("health", 3, 10), 1)
+        far = measure(ways[-1:], scene, Size("full", 3, 10, 30), 1)
+    assert list(read.faults) == ["broken"]
+    assert "can't open file" in read.faults["broken"]
+    assert not judged.faults | far.faults
+    assert len(read.results) == len(ways)
+    assert len({result.cells for result in [*read.results, *far.results]}) == 1
+    assert len({result.cells for result in judged.results}) == 1
+    for (contestant, _), result in zip(ways, read.results, strict=True):
+        assert (result.posts or 0) >= 1
+        assert (result.up_mb or 0) > 0 < (result.down_mb or 0)
+        assert (result.floor_ms is not None) == contestant.replayed
+    assert far.results[0].wall_ms > 30
