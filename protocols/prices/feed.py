@@ -17,6 +17,7 @@ from chain.abi import Function
 from chain.calls import NoCode, Ok, Pointer, Read, ReadFailed, Result, Unknown
 from chain.types import Address, BlockRef
 from protocols import tokens
+from protocols.prices.state import Sequencer, SequencerState
 
 LATEST: Final = Function("latestRoundData()(uint80,int256,uint256,uint256,uint80)")
 DECIMALS: Final = Function("decimals()(uint8)")
@@ -136,19 +137,29 @@ def sequencer_reads(uptime_feed: Address) -> tuple[Read, ...]:
 
 
 def sequencer_problems(results: Sequence[Result], at: BlockRef) -> tuple[str, ...]:
-    """Say why a rollup's prices are not to be trusted now; empty when its sequencer is well.
+    """Say why a rollup's prices are not to be trusted now; empty when its sequencer is well."""
+    found = sequencer(results, at)
+    return (found.problem,) if found.problem else ()
+
+
+def sequencer(results: Sequence[Result], at: BlockRef) -> Sequencer:
+    """Return the state of a rollup's sequencer. Never raises.
 
     The uptime feed answers 0 for up and 1 for down; `startedAt` is when that began.
     """
     try:
         _, answer, started, _, _ = LATEST.decode(results[0])
     except ReadFailed as failure:
-        return (f"sequencer state unknown: {failure.cause}",)
+        problem = f"sequencer state unknown: {failure.cause}"
+        return Sequencer(SequencerState.UNKNOWN, None, problem)
     if answer != 0:
-        return (f"the sequencer is down since {started}",)
+        problem = f"the sequencer is down since {started}"
+        return Sequencer(SequencerState.DOWN, started, problem)
     if started == 0:
-        return ("sequencer state unknown: its feed has no round yet",)
+        problem = "sequencer state unknown: its feed has no round yet"
+        return Sequencer(SequencerState.UNKNOWN, None, problem)
     if at.timestamp - started <= GRACE_S:
         back = at.timestamp - started
-        return (f"the sequencer came back {back} s ago, within the grace period of {GRACE_S} s",)
-    return ()
+        problem = f"the sequencer came back {back} s ago, within the grace period of {GRACE_S} s"
+        return Sequencer(SequencerState.GRACE, started, problem)
+    return Sequencer(SequencerState.UP, started, "")

@@ -17,6 +17,7 @@ from chain.abi import Function
 from chain.calls import Pointer, ReadFailed, Reads, Result, Reverted
 from chain.types import Address
 from protocols.prices.feed import LATEST
+from protocols.prices.state import Round
 
 PHASE: Final = Function("phaseId()(uint16)")
 AGGREGATOR: Final = Function("phaseAggregators(uint16)(address)")
@@ -24,20 +25,6 @@ LAST_ROUND: Final = Function("latestRound()(uint256)")
 GET_ROUND: Final = Function("getRoundData(uint80)(uint80,int256,uint256,uint256,uint80)")
 PHASES: Final = 8
 """How many earlier aggregators are looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One answer that a feed once gave."""
-
-    id: int
-    answer: int
-    updated_at: int
-
-    @property
-    def phase(self) -> int:
-        """Which of the proxy's aggregators gave it."""
-        return self.id >> 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ Scales: answers and bounds are the feed's own integers, with its decimals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from chain.abi import Function
@@ -18,6 +17,7 @@ from chain.types import ZERO_ADDRESS, Address
 from protocols import tokens
 from protocols.prices.feed import DECIMALS, DESCRIPTION, LATEST
 from protocols.prices.rounds import AGGREGATOR, PHASE, PHASES
+from protocols.prices.state import Upkeep
 
 LIVE: Final = Function("aggregator()(address)")
 OWNER: Final = Function("owner()(address)")
@@ -26,37 +26,6 @@ ACCESS: Final = Function("accessController()(address)")
 KIND: Final = Function("typeAndVersion()(string)")
 MINIMA: Final = (Function("minAnswer()(int192)"), Function("minSubmissionValue()(int256)"))
 MAXIMA: Final = (Function("maxAnswer()(int192)"), Function("maxSubmissionValue()(int256)"))
-
-
-@dataclass(frozen=True, slots=True)
-class Upkeep:
-    """What a feed is, and who can change it. None: it has no such thing, or it is in `unknown`."""
-
-    feed: Address
-    label: str
-    decimals: int | None
-    round_id: int | None
-    answer: int | None
-    """Its latest, whatever its sign."""
-    updated_at: int | None
-    phase: int | None
-    owner: Address | None
-    """May replace the aggregator."""
-    aggregator: Address | None
-    aggregator_owner: Address | None
-    """May replace the oracles and, in some kinds, the bounds."""
-    aggregator_kind: str
-    proposed: Address | None
-    """An aggregator that the owner has put forward and may confirm at once."""
-    access: Address | None
-    """Decides which contracts may read; None where all may."""
-    minimum: int | None
-    """The aggregator never answers less: a price below it is hidden."""
-    maximum: int | None
-    phases: tuple[tuple[int, Address], ...] = ()
-    """Aggregators of earlier phases, the latest first."""
-    unknown: tuple[str, ...] = ()
-    """What could not be learned, with causes."""
 
 
 def read_upkeep(feed: Address) -> Reads[Upkeep]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from chain.calls import ReadFailed, Reads
 from chain.types import Address
-from protocols.prices.rounds import Extent, Round, read_extent, read_ids
+from protocols.prices.rounds import Extent, read_extent, read_ids
+from protocols.prices.state import Round
 from risk.market.types import PriceSeries
 from underkeel.history.store import Store
 

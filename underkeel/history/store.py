@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chain.types import Address
-from protocols.prices.rounds import Round
+from protocols.prices.state import Round
 from underkeel.cache import read_own
 
 RECORD: Final = np.dtype(

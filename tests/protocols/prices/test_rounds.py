@@ -8,7 +8,8 @@ import pytest
 from chain.calls import NoCode, Pointer, Read, ReadFailed, Reads, Result, Unknown
 from protocols.prices import rounds
 from protocols.prices.feed import LATEST
-from protocols.prices.rounds import Extent, Round, read_extent, read_ids, read_rounds
+from protocols.prices.rounds import Extent, read_extent, read_ids, read_rounds
+from protocols.prices.state import Round
 from tests.protocols.prices.build import NO, NOW, address, latest, words
 from tests.support.referee import drive
 

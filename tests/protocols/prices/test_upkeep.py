@@ -10,7 +10,8 @@ from chain.types import ZERO_ADDRESS, checksum
 from protocols.prices import upkeep
 from protocols.prices.feed import DECIMALS, DESCRIPTION, LATEST
 from protocols.prices.rounds import AGGREGATOR, PHASE
-from protocols.prices.upkeep import Upkeep, read_upkeep
+from protocols.prices.state import Upkeep
+from protocols.prices.upkeep import read_upkeep
 from tests.protocols.prices.build import NO, address, latest, text, words
 from tests.support import referee
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from chain.calls import Pointer, Read, Result
 from protocols.prices import rounds
 from protocols.prices.feed import DECIMALS, LATEST
-from protocols.prices.rounds import Round
+from protocols.prices.state import Round
 from tests.protocols.prices.build import NO, address, latest, words
 
 FEED = address(0xF)

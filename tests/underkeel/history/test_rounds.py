@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.calls import ReadFailed
-from protocols.prices.rounds import Round
+from protocols.prices.state import Round
 from tests.support.referee import drive
 from tests.underkeel.history.past import FEED, Feed, P
 from underkeel.history.rounds import Depth, Past, read_past
