@@ -1,0 +1,166 @@
+"""Value at risk of a portfolio, and sweeps of volatility and correlation, from chain history."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk.market.covariance import covariance, with_volatility
+from risk.market.paths import simulate
+from risk.market.residuals import standardise
+from risk.market.returns import align
+from risk.market.types import DAY_S, Covariance, PriceSeries, Residuals, Returns
+from risk.scenario.tail import (
+    Outcomes,
+    Tail,
+    Worst,
+    correlated,
+    normal_moves,
+    outcomes,
+    tail,
+    worst_within,
+)
+from risk.scenario.types import Exposed
+from underkeel.stress.run import Book, Play, play_all, straight, with_composites
+
+F64 = NDArray[np.float64]
+Tell = Callable[[str, int, int], None]
+LEVELS: Final = (0.95, 0.99)
+SWEEP_CORRELATION: Final = (0.0, 0.5, 1.0)
+SWEEP_VOLATILITY: Final = (1.0, 2.0, 3.0)
+SWEEP_PATHS: Final = 1_000
+SIGMAS: Final = (2.0, 3.0)
+
+
+def key(chain: str, factor: str) -> str:
+    """Return a factor's name among all chains'."""
+    return f"{chain} {factor}"
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What the past says of all factors of a portfolio together."""
+
+    residuals: Residuals
+    covariance: Covariance
+
+    @classmethod
+    def of(
+        cls,
+        book: Book,
+        series: Mapping[tuple[str, str], PriceSeries],
+        missing: Mapping[tuple[str, str], str],
+        sigma_daily: Mapping[str, float],
+    ) -> "Market":
+        """Align histories by day; a factor without one is widened, and says so.
+
+        `sigma_daily` are volatilities that the user states, by `key`.
+        """
+        names = [key(k.chain, k.name) for k in book.factors]
+        found = [replace(one, factor=key(*at)) for at, one in series.items()]
+        returns = align(found, DAY_S)
+        gone = {key(*at): cause for at, cause in missing.items()}
+        returns = Returns(
+            returns.factors, returns.step_s, returns.ends, returns.log, {**gone, **returns.missing}
+        )
+        residuals = standardise(returns, names, sigma_assumed=sigma_daily)
+        spread = covariance(returns, names, sigma_assumed=sigma_daily)
+        told = {v.factor: v.sigma_daily for v in residuals.volatility}
+        return cls(residuals, with_volatility(spread, told))
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Value at risk with correlations and volatilities forced up."""
+
+    toward_one: float
+    volatility: float
+    tail: Tail
+    liquidated_frac: float
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """What a portfolio may lose over a horizon."""
+
+    horizon_s: int
+    paths: int
+    method: str
+    tails: tuple[Tail, ...]
+    liquidated_frac: float
+    """Paths on which anything is liquidated."""
+    sweep: tuple[Swept, ...]
+    worst: tuple[Worst, ...]
+    assumed: Mapping[str, str]
+    """Factors without history, and what was assumed."""
+    unknown: tuple[str, ...]
+    """Positions in no number, with causes."""
+
+
+def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, tell: Tell) -> Risk:
+    """Return the tails of filtered historical simulation, with liquidations on the way."""
+    drawn = simulate(market.residuals, horizon_s, paths)
+    losses, hit, unknown = _losses(book, drawn.factors, drawn.log, how, tell, "simulating")
+    days = horizon_s / DAY_S
+    sweep = []
+    for k in SWEEP_VOLATILITY:
+        for s in SWEEP_CORRELATION:
+            daily = correlated(market.covariance.daily, s, k)
+            log = normal_moves(daily, days, min(paths, SWEEP_PATHS))
+            swept, touched, _ = _losses(
+                book, market.covariance.factors, log, how, lambda *_: None, ""
+            )
+            sweep.append(Swept(s, k, tail(swept, LEVELS[-1]), float(touched.mean())))
+            tell("sweeping volatility and correlation", len(sweep), 9)
+    worst = tuple(_worst(book, market.covariance, how, days, k) for k in SIGMAS)
+    return Risk(
+        horizon_s=horizon_s,
+        paths=paths,
+        method="filtered historical simulation, joint shocks by day",
+        tails=tuple(tail(losses, level) for level in LEVELS),
+        liquidated_frac=float(hit.mean()),
+        sweep=tuple(sweep),
+        worst=worst,
+        assumed=dict(market.residuals.assumed),
+        unknown=(*book.unread, *unknown),
+    )
+
+
+def _losses(
+    book: Book, factors: Sequence[str], log: F64, how: Play, tell: Tell, what: str
+) -> tuple[F64, NDArray[np.bool_], list[str]]:
+    """Return losses [paths] over all known positions, where any was liquidated, who is unknown."""
+    losses, hit = np.zeros(log.shape[0]), np.zeros(log.shape[0], bool)
+    unknown: list[str] = []
+    done = 0
+    for chain, held in book.held.items():
+        own = [i for i, name in enumerate(factors) if name.startswith(f"{chain} ")]
+        names = [factors[i].removeprefix(f"{chain} ") for i in own]
+        for one in held:
+            found: Outcomes = outcomes(one, names, log[:, :, own], _widen, how.gas(1))
+            done += 1
+            tell(what, done, len(book.positions))
+            if not np.isfinite(found.loss_usd).all():
+                cause = found.cause or "on some paths its worth cannot be told"
+                unknown.append(f"{one.position.id}: {cause}")
+                continue
+            losses += found.loss_usd
+            hit |= found.liquidated
+    return losses, hit, unknown
+
+
+def _widen(moves: Mapping[str, float], held: Exposed) -> Mapping[str, float]:
+    return with_composites(moves, (held,))
+
+
+def _worst(book: Book, known: Covariance, how: Play, days: float, sigmas: float) -> Worst:
+    def loss(moves: Mapping[str, float]) -> float:
+        to = {}
+        for name, many in moves.items():
+            chain, _, factor = name.partition(" ")
+            to[chain, factor] = many
+        return play_all(book, straight(book, to, 4), how.gas(1), "").loss_usd
+
+    return worst_within(loss, known.factors, known.daily * days, sigmas)
