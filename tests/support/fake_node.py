@@ -168,7 +168,7 @@ class FakeNode:
         if overrides is not None:
             if not self.overrides:
                 raise NotImplementedError("too many arguments, want at most 2")
-            (account,) = overrides
+            *_, account = overrides  # others stand for contracts of this node
             return "0x" + self.relay(data, account).hex()
         if "to" not in call:
             if not self.initcode:
