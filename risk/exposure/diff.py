@@ -69,7 +69,7 @@ def _facts(old: Facts, new: Facts) -> Iterator[Change]:
         yield Change(at, what, _seconds(old.delay_s), _seconds(new.delay_s), new.timelock)
     if old.safe is not None and new.safe is not None:
         yield from _safe(at, old.safe, new.safe)
-    yield from _powers(at, old.powers, new.powers)
+    yield from _powers(at, old, new)
     if old.pending_owner != new.pending_owner:
         after = new.pending_owner or NOTHING
         yield Change(at, "pending owner", old.pending_owner or NOTHING, after)
@@ -128,9 +128,13 @@ def _safe(at: Address, old: Safe, new: Safe) -> Iterator[Change]:
         yield Change(at, "guard", _or_nothing(old.guard), _or_nothing(new.guard), "guard slot")
 
 
-def _powers(at: Address, old: Sequence[Power], new: Sequence[Power]) -> Iterator[Change]:
-    """Yield holders that came and went, by what names them; modules are told with the Safe."""
-    was, now = _by_evidence(old), _by_evidence(new)
+def _powers(at: Address, old: Facts, new: Facts) -> Iterator[Change]:
+    """Yield holders that came and went, by what names them; modules are told with the Safe.
+
+    A timelock's own delay is every power's, and told once.
+    """
+    was, now = _by_evidence(old.powers), _by_evidence(new.powers)
+    one_delay = old.delay_s is not None
     for evidence in dict.fromkeys((*was, *now)):
         if evidence.startswith("getModulesPaginated"):
             continue
@@ -146,7 +150,7 @@ def _powers(at: Address, old: Sequence[Power], new: Sequence[Power]) -> Iterator
         for holder in come:
             yield Change(at, what, NOTHING, holder, evidence)
         for holder in before:
-            if holder in after and before[holder] != after[holder]:
+            if holder in after and before[holder] != after[holder] and not one_delay:
                 shorter = after[holder] < before[holder]
                 word = "shortened" if shorter else "lengthened"
                 yield Change(

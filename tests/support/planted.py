@@ -7,6 +7,7 @@ contracts/world/planted, where there are none.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from eth_account import Account
 from eth_utils.address import to_checksum_address
@@ -244,7 +245,7 @@ def _strange(g: Garden) -> None:
     g.add("owner in a circle", one, admin="unknown", unknown="",
           powers=frozenset({power(Verb.OWN, a(other))}))  # fmt: skip
     links = [g.build.new("Link") for _ in range(16)]
-    for at, to in zip(links, links[1:], strict=False):
+    for at, to in pairwise(links):
         at.send(alice, "point", to.address)
     links[-1].send(alice, "point", alice)
     g.add("owner too far", links[0], admin="unknown", delay=0)
