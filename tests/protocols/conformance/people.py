@@ -37,6 +37,11 @@ class Peopled:
     """With positions in the adapter's market, with positions elsewhere, and a stranger."""
     _truths: dict[tuple[str, str], tuple[Outcome, Words]] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> str:
+        """Return the kind of node."""
+        return "anvil" if isinstance(self.world.node, Anvil) else "tester"
+
     def program(self, adapter: Adapter, at: BlockRef) -> Reads[Any]:
         """Return a reading of an adapter's people."""
         market = self.stages[adapter.name].market

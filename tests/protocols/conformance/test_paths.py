@@ -6,6 +6,7 @@ anvil, on py-evm; its state is anvil's, because it cannot act for accounts witho
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import cycle, islice
 
 import pytest
@@ -13,7 +14,8 @@ from world.anvil import Anvil
 from world.node import Node
 from world.world import World, actor
 
-from chain.calls import Run
+import protocols
+from chain.calls import ReadFailed, Run
 from chain.endpoint import Path
 from chain.types import checksum
 from protocols.adapter import Adapter
@@ -21,12 +23,14 @@ from protocols.registry import ADAPTERS, BY_NAME
 from protocols.types import Position, Reading
 from tests.protocols.conformance.nasty import NASTY
 from tests.protocols.conformance.people import Peopled, peopled
+from tests.protocols.conformance.readers import READERS, UNKNOWN
 
 pytestmark = pytest.mark.world
 
 PATHS = {"anvil": tuple(Path), "tester": tuple(path for path in Path if path != Path.OVERRIDE)}
 EACH = 2
 """Ugly answers that each contract is made to give, a different pair for each."""
+every_reader = pytest.mark.parametrize("name", READERS)
 every_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 
 
@@ -54,7 +58,7 @@ def crowd(request: pytest.FixtureRequest) -> Peopled:
 def same(crowd: Peopled, adapter: Adapter) -> Reading | None:
     """Demand of every path the referee's reading, and its answer to every read."""
     truth, words = crowd.truth(adapter)
-    for path in PATHS["anvil" if isinstance(crowd.world.node, Anvil) else "tester"]:
+    for path in PATHS[crowd.kind]:
         told, heard = crowd.told(adapter, path)
         asked = [read for read in heard if not isinstance(read, Run)]
         assert {read: words[read] for read in asked} == {read: heard[read] for read in asked}, path
@@ -103,8 +107,59 @@ def test_read__a_wallet_of_ugly_tokens__every_path_gives_the_same_words(crowd: P
     tokens = {checksum(actor(how)): code for how, code in NASTY.items()}
     sound = crowd.stages["wallet"].market.params["tokens"]
     with planted(crowd.world.node, tokens):
-        reading = same(crowd.listing((*tokens, *sound)), BY_NAME["wallet"])
+        crowd = crowd.listing((*tokens, *sound))
+        reading = same(crowd, BY_NAME["wallet"])
+        assert all(as_the_adapter(crowd, "wallet"))
     assert reading is not None
     for position in reading.positions:
         assert isinstance(position, Position)
         assert len(position.unknown) >= len(NASTY) // 2
+
+
+def test_readers__every_bulk_reader_there_is__is_compared() -> None:
+    rooms = {adapter.name: adapter.name.replace("-", "_") for adapter in ADAPTERS}
+    bulky = {name for name, room in rooms.items() if find_spec(f"{protocols.__name__}.{room}.bulk")}
+    assert bulky == set(READERS)
+
+
+def as_the_adapter(crowd: Peopled, name: str) -> list[object]:
+    """Demand of every path what the adapter says by single calls; return it by account."""
+    reader, market, accounts = READERS[name], crowd.stages[name].market, crowd.people[name]
+    truth, _ = crowd.truth(BY_NAME[name])
+    said: dict[Path, list[object]] = {}
+    for path in PATHS[crowd.kind]:
+        with crowd.client(path) as client:
+            snapshot = client.snapshot(client.head())
+            try:
+                found = snapshot.bulk(reader.read(market, accounts, snapshot.at))
+                said[path] = [reader.said(found, row) for row in range(len(accounts))]
+            except ReadFailed as failure:
+                said[path] = [failure.cause]
+    first, *others = said.values()
+    assert all(other == first for other in others), said
+    if isinstance(truth, Reading):
+        known = {p.owner: p for p in truth.positions if isinstance(p, Position)}
+        lost = {p.owner for p in truth.positions} - set(known)
+        assert first == [UNKNOWN if a in lost else reader.meant(known.get(a)) for a in accounts]
+    return first
+
+
+@every_reader
+def test_bulk__random_accounts__is_what_the_adapter_says(crowd: Peopled, name: str) -> None:
+    said = as_the_adapter(crowd, name)
+    assert UNKNOWN not in said
+    assert any(said)
+
+
+@every_reader
+def test_bulk__contracts_that_misbehave__is_what_the_adapter_says(
+    on_anvil: Peopled, name: str
+) -> None:
+    ugly = cycle(NASTY.items())
+    for plant in on_anvil.stages[name].plants:
+        how, code = next(islice(ugly, 4, None))
+        with planted(on_anvil.world.node, {plant.address: code}):
+            try:
+                as_the_adapter(on_anvil, name)
+            except AssertionError as error:
+                raise AssertionError(f"{plant.label} {how}: {error}") from error

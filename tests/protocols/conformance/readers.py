@@ -1,0 +1,72 @@
+"""Every bulk reader, and what it and its adapter both say about an account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chain.bulk import Bulk
+from chain.calls import Ok, ReadFailed
+from chain.types import Address, BlockRef
+from protocols.aave_v3.bulk import read_columns
+from protocols.aave_v3.columns import Columns
+from protocols.aave_v3.state import AaveAccount
+from protocols.adapter import Market
+from protocols.erc4626.bulk import Holders, Kind, read_holders
+from protocols.erc4626.state import VaultHolding
+from protocols.types import Position
+from protocols.wallet.bulk import Holdings, read_holdings
+
+UNKNOWN = object()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A bulk reader, and what it and a position both say about an account."""
+
+    read: Callable[[Market, Sequence[Address], BlockRef], Bulk[Any]]
+    said: Callable[[Any, int], object]
+    meant: Callable[[Position | None], object]
+
+
+def _account(columns: Columns, row: int) -> object:
+    try:
+        state = columns.account_state(row)
+    except ReadFailed:
+        return UNKNOWN
+    return state if state.holdings else None
+
+
+def _state(position: Position | None) -> object:
+    if position is None or position.state is None:
+        return position and UNKNOWN
+    assert isinstance(position.state, AaveAccount)
+    return position.state if position.state.holdings else None
+
+
+def _holder(holders: Holders, row: int) -> object:
+    found = holders.results(row)
+    if not isinstance(found[Kind.SHARES], Ok):
+        return UNKNOWN
+    values = [
+        int.from_bytes(r.data[:32], "big") if isinstance(r, Ok) and len(r.data) >= 32 else None
+        for r in found.values()
+    ]
+    return values if values[0] else None
+
+
+def _views(position: Position | None) -> object:
+    if position is None:
+        return None
+    state = position.state
+    assert isinstance(state, VaultHolding)
+    return [state.shares, state.claim, state.preview, state.max_withdraw, state.max_redeem]
+
+
+READERS = {
+    "aave-v3": Reader(lambda m, a, at: read_columns(m.root, a, at), _account, _state),
+    "erc4626": Reader(lambda m, a, at: read_holders(m.root, a, at), _holder, _views),
+    "wallet": Reader(read_holdings, Holdings.position, lambda position: position),
+}
+"""By the adapter's name."""
