@@ -351,35 +351,52 @@ abstract contract UniswapProgram is Program {
         view
         returns (uint256 status)
     {
-        (status,) = askWith(run.tape, run.allowance, target, _data(run), size);
+        Tape memory tape = run.tape;
+        (status,) = askWith(tape, run.allowance, target, _data(run), size);
         uint256[12] memory words = run.words;
-        uint256 count = uint8(shape[0]);
-        if (status == OK) {
-            assembly ("memory-safe") {
-                switch lt(returndatasize(), mul(32, count))
-                case 1 { status := TOO_SHORT }
-                default { returndatacopy(words, 0, mul(32, count)) }
+        uint256 out = tape.out + 1;
+        assembly ("memory-safe") {
+            // This loop is most of what the lens itself costs.
+            let count := byte(0, shape)
+            let bad := 1
+            if iszero(status) {
+                status := TOO_SHORT
+                if iszero(lt(returndatasize(), shl(5, count))) {
+                    status := OK
+                    bad := 0
+                    returndatacopy(words, 0, shl(5, count))
+                    let from := words
+                    for { let i := 1 } iszero(gt(i, count)) { i := add(i, 1) } {
+                        let word := mload(from)
+                        let kind := byte(i, shape)
+                        let bits := shl(3, and(kind, 0x3f))
+                        if iszero(bits) { bits := 1 }
+                        switch and(kind, 0x40)
+                        case 0 { bad := or(bad, shr(bits, word)) }
+                        default { bad := or(bad, xor(word, signextend(sub(shr(3, bits), 1), word))) }
+                        if and(kind, 0x80) {
+                            let width := shr(3, add(bits, 7))
+                            mstore(out, shl(sub(256, shl(3, width)), word))
+                            out := add(out, width)
+                        }
+                        from := add(from, 32)
+                    }
+                    if bad { status := TOO_WIDE }
+                }
+            }
+            if bad {
+                out := add(mload(add(tape, 32)), 1)
+                for { let i := 1 } iszero(gt(i, count)) { i := add(i, 1) } {
+                    let kind := byte(i, shape)
+                    mstore(out, 0)
+                    let width := and(kind, 0x3f)
+                    if and(kind, 0x80) { out := add(out, add(width, iszero(width))) }
+                }
             }
         }
-        for (uint256 i; i < count && status == OK; ++i) {
-            if (!_fits(words[i], uint8(shape[i + 1]))) status = TOO_WIDE;
-        }
         if (!written) return status;
-        put(run.tape, status, 1);
-        for (uint256 i; i < count; ++i) {
-            uint256 kind = uint8(shape[i + 1]);
-            if (kind & 0x80 == 0) continue;
-            put(run.tape, status == OK ? words[i] : 0, kind & 0x3f == 0 ? 1 : kind & 0x3f);
-        }
-    }
-
-    function _fits(uint256 word, uint256 kind) private pure returns (bool) {
-        uint256 bits = 8 * (kind & 0x3f);
-        if (bits == 0) return word < 2;
-        if (bits == 256) return true;
-        if (kind & 0x40 == 0) return word >> bits == 0;
-        int256 rest = int256(word) >> (bits - 1);
-        return rest == 0 || rest == -1;
+        overwrite(tape.out, status, 1);
+        tape.out = out;
     }
 
     /// Write zeros up to a place.

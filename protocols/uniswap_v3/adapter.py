@@ -21,7 +21,8 @@ from protocols import tokens
 from protocols.adapter import Market
 from protocols.types import Reading
 from protocols.uniswap_v3 import lens, plain
-from protocols.uniswap_v3.ledger import Ledger, Place
+from protocols.uniswap_v3.facts import Place
+from protocols.uniswap_v3.ledger import Ledger
 from protocols.uniswap_v3.position import PROTOCOL
 
 ITEMS: Final = 8

@@ -10,6 +10,8 @@ from protocols.types import Token
 from protocols.uniswap_v3 import math as maths
 
 PoolKey = tuple[Address, Address, int]
+Place = tuple[int, int]
+"""An NFT by the place of its owner among the accounts and its index there; −1: the owner."""
 
 
 class Nft(NamedTuple):

@@ -7,11 +7,8 @@ from chain.calls import ReadFailed
 from chain.types import Address, BlockRef
 from protocols.adapter import Market
 from protocols.types import Position, Reading, Unreadable
-from protocols.uniswap_v3.facts import Nft, Pool, Range
+from protocols.uniswap_v3.facts import Nft, Place, Pool, Range
 from protocols.uniswap_v3.position import PROTOCOL, build
-
-Place = tuple[int, int]
-"""An NFT by the place of its owner among the accounts and its index there; −1: the owner."""
 
 
 @dataclass(slots=True)
@@ -24,6 +21,15 @@ class Ledger:
     version: str = ""
     positions: dict[Place, Position] = field(default_factory=dict)
     unreadable: list[tuple[Place, str]] = field(default_factory=list)
+
+    @property
+    def root(self) -> Address:
+        """The position manager."""
+        return self.market.root
+
+    def address(self, n: int) -> Address:
+        """Return the account at a place."""
+        return self.accounts[n]
 
     def take(self, place: Place, nft: Nft, pool: Pool, held: Range | ReadFailed) -> None:
         """Note a position, or why it cannot be told."""

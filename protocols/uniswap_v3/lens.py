@@ -185,3 +185,19 @@ def _int(data: bytes) -> int:
 
 def _signed(data: bytes) -> int:
     return int.from_bytes(data, "big", signed=True)
+
+
+def pack(place: tuple[int, int], nft: Nft, pool: int, held: Range) -> bytes:
+    """Return the row that the lens would have written, `pool` being the place of its pool."""
+    return NFT.pack(
+        *place, 0, nft.token_id, pool,
+        0, *(tick.to_bytes(3, "big", signed=True) for tick in (nft.lower, nft.upper)),
+        nft.liquidity.to_bytes(16, "big"),
+        nft.inside0_last.to_bytes(32, "big"), nft.inside1_last.to_bytes(32, "big"),
+        nft.owed0.to_bytes(16, "big"), nft.owed1.to_bytes(16, "big"),
+        0, held.held.to_bytes(16, "big"),
+        held.inside0_last.to_bytes(32, "big"), held.inside1_last.to_bytes(32, "big"),
+        held.owed0.to_bytes(16, "big"), held.owed1.to_bytes(16, "big"),
+        0, held.lower0.to_bytes(32, "big"), held.lower1.to_bytes(32, "big"), held.lower_set,
+        0, held.upper0.to_bytes(32, "big"), held.upper1.to_bytes(32, "big"), held.upper_set,
+    )  # fmt: skip

@@ -8,6 +8,7 @@ wraps at 2^256; fees wrap at 2^128. Everything is an exact integer but the greek
 
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from math import sqrt
 from typing import Final
 
@@ -35,6 +36,7 @@ def _powers() -> tuple[int, ...]:
 POWERS: Final = _powers()
 
 
+@lru_cache(maxsize=1 << 16)
 def sqrt_ratio_at_tick(tick: int) -> int:
     """Return √(1.0001^tick) as Q64.96, rounded up from Q128.128 as the contract does.
 
@@ -42,10 +44,11 @@ def sqrt_ratio_at_tick(tick: int) -> int:
     """
     if abs(tick) > MAX_TICK:
         raise ValueError(f"tick {tick} is beyond ±{MAX_TICK}")
-    ratio = Q128
-    for i, power in enumerate(POWERS):
-        if abs(tick) >> i & 1:
+    ratio, bits = Q128, abs(tick)
+    for power in POWERS:
+        if bits & 1:
             ratio = ratio * power >> 128
+        bits >>= 1
     if tick > 0:
         ratio = U256 // ratio
     return -(-ratio >> 32)

@@ -5,15 +5,14 @@ owners of more; `positions` of each; through `factory.getPool`, the pools.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from chain.calls import Call, Ok, ReadFailed, Reads, Result
 from chain.types import Address
 from protocols import tokens
 from protocols.root import check_root
 from protocols.uniswap_v3.contracts import BALANCE_OF, FACTORY, NAME, POSITIONS, TOKEN_OF_OWNER
-from protocols.uniswap_v3.facts import Nft
-from protocols.uniswap_v3.ledger import Ledger, Place
+from protocols.uniswap_v3.facts import Nft, Place, Pool, Range
 from protocols.uniswap_v3.pools import PoolAnswers, Wanted
 
 SPECULATIVE: Final = 64
@@ -22,12 +21,35 @@ MOST: Final = 4096
 """Tokens of one owner read at most; more is a fault or an attack, and is said to be unread."""
 
 
-def read(ledger: Ledger, owners: Sequence[int], known: Sequence[tuple[Place, int]]) -> Reads[None]:
+class Book(Protocol):
+    """Where is noted what is learned."""
+
+    version: str
+
+    @property
+    def root(self) -> Address:
+        """The position manager."""
+        ...
+
+    def address(self, n: int) -> Address:
+        """Return the account at a place."""
+        ...
+
+    def take(self, place: Place, nft: Nft, pool: Pool, held: Range | ReadFailed) -> None:
+        """Note an NFT."""
+        ...
+
+    def lost(self, place: Place, cause: str) -> None:
+        """Note what could not be read."""
+        ...
+
+
+def read(book: Book, owners: Sequence[int], known: Sequence[tuple[Place, int]]) -> Reads[None]:
     """Read everything of the owners at some places among the accounts, and NFTs that are known.
 
     Raises `ReadFailed` where the position manager itself cannot be read.
     """
-    root, accounts, per_owner = ledger.market.root, ledger.accounts, SPECULATIVE + 1
+    root, per_owner = book.root, SPECULATIVE + 1
     results = yield [
         FACTORY.at(root),
         NAME.at(root),
@@ -35,36 +57,36 @@ def read(ledger: Ledger, owners: Sequence[int], known: Sequence[tuple[Place, int
             read
             for n in owners
             for read in (
-                BALANCE_OF.at(root, accounts[n]),
-                *_tokens_of(root, accounts[n], range(SPECULATIVE)),
+                BALANCE_OF.at(root, book.address(n)),
+                *_tokens_of(root, book.address(n), range(SPECULATIVE)),
             )
         ),
     ]
     check_root(root, "position manager", FACTORY, results[0])
     factory: Address = FACTORY.decode(results[0])
-    ledger.version = tokens.text(results[1]) or ""
+    book.version = tokens.text(results[1]) or ""
     owned, more = list(known), list[Place]()
     for i, n in enumerate(owners):
         first = results[2 + i * per_owner : 2 + (i + 1) * per_owner]
-        more += _first(ledger, n, first, owned)
+        more += _first(book, n, first, owned)
     if more:
-        results = yield [read for n, i in more for read in _tokens_of(root, accounts[n], [i])]
+        results = yield [read for n, i in more for read in _tokens_of(root, book.address(n), [i])]
         for place, result in zip(more, results, strict=True):
-            _owned(ledger, place, result, owned)
-    yield from _positions(ledger, factory, owned)
+            _owned(book, place, result, owned)
+    yield from _positions(book, factory, owned)
 
 
-def _positions(ledger: Ledger, factory: Address, owned: Sequence[tuple[Place, int]]) -> Reads[None]:
+def _positions(book: Book, factory: Address, owned: Sequence[tuple[Place, int]]) -> Reads[None]:
     if not owned:
         return
-    root = ledger.market.root
+    root = book.root
     live: list[tuple[Place, Nft]] = []
     results = yield [POSITIONS.at(root, token) for _, token in owned]
     for (place, token), result in zip(owned, results, strict=True):
         try:
-            nft = Nft.of(ledger.accounts[place[0]], token, POSITIONS.decode(result))
+            nft = Nft.of(book.address(place[0]), token, POSITIONS.decode(result))
         except ReadFailed as failure:
-            ledger.lost(place, f"token {token}: {failure.cause}")
+            book.lost(place, f"token {token}: {failure.cause}")
             continue
         if nft.live:
             live.append((place, nft))
@@ -76,9 +98,9 @@ def _positions(ledger: Ledger, factory: Address, owned: Sequence[tuple[Place, in
         try:
             pool = answers.pool(nft.pool)
         except ReadFailed as failure:
-            ledger.lost(place, f"token {nft.token_id}: {failure.cause}")
+            book.lost(place, f"token {nft.token_id}: {failure.cause}")
             continue
-        ledger.take(place, nft, pool, answers.range(nft))
+        book.take(place, nft, pool, answers.range(nft))
 
 
 def _tokens_of(manager: Address, owner: Address, indexes: Iterable[int]) -> Iterator[Call]:
@@ -88,20 +110,20 @@ def _tokens_of(manager: Address, owner: Address, indexes: Iterable[int]) -> Iter
 
 
 def _first(
-    ledger: Ledger, n: int, results: Sequence[Result], owned: list[tuple[Place, int]]
+    book: Book, n: int, results: Sequence[Result], owned: list[tuple[Place, int]]
 ) -> list[Place]:
     """Take an owner's balance and first tokens; return where there are more to ask for."""
     try:
         balance: int = BALANCE_OF.decode(results[0])
     except ReadFailed as failure:
-        ledger.lost((n, -1), failure.cause)
+        book.lost((n, -1), failure.cause)
         return []
     if balance < SPECULATIVE and isinstance(results[1 + balance], Ok):
-        ledger.lost((n, -1), f"balanceOf says {balance} tokens, but there is one more")
+        book.lost((n, -1), f"balanceOf says {balance} tokens, but there is one more")
     for i in range(min(balance, SPECULATIVE)):
-        _owned(ledger, (n, i), results[1 + i], owned)
+        _owned(book, (n, i), results[1 + i], owned)
     if balance > MOST:
-        ledger.lost((n, -1), too_many(balance))
+        book.lost((n, -1), too_many(balance))
     return [(n, i) for i in range(SPECULATIVE, min(balance, MOST))]
 
 
@@ -110,8 +132,8 @@ def too_many(balance: int) -> str:
     return f"{balance} tokens, of which only {MOST} are read"
 
 
-def _owned(ledger: Ledger, place: Place, result: Result, owned: list[tuple[Place, int]]) -> None:
+def _owned(book: Book, place: Place, result: Result, owned: list[tuple[Place, int]]) -> None:
     try:
         owned.append((place, TOKEN_OF_OWNER.decode(result)))
     except ReadFailed as failure:
-        ledger.lost(place, f"token at index {place[1]}: {failure.cause}")
+        book.lost(place, f"token at index {place[1]}: {failure.cause}")
