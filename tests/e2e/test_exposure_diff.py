@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from world.actors import aave, feeds
 
+from chain.types import checksum
 from tests.e2e.conftest import Ran, Scene
 
 pytestmark = pytest.mark.world
@@ -55,7 +56,7 @@ def test_diff__parameters_and_oracle__named_with_their_effect_on_health(
     assert told["parameter WETH LTV"] == ("8050", "0")  # a freeze takes the LTV
     assert told["parameter WETH frozen"] == ("False", "True")
     assert told["parameter WETH supply cap"][1] == "123456"
-    assert told["oracle"] == (done["former"], done["other"])
+    assert told["oracle"] == (checksum(done["former"]), checksum(done["other"]))
     # what nobody touched is not told: the other pool's position, Morpho's, the vaults'
     others = [c for c in diff["changes"] if provider not in c["subject"] and ":" in c["subject"]]
     assert others == []
