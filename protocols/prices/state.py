@@ -25,26 +25,26 @@ class Upkeep:
     """What a feed is, and who can change it. None: it has no such thing, or it is in `unknown`."""
 
     feed: Address
-    label: str
-    decimals: int | None
-    round_id: int | None
-    answer: int | None
+    label: str = ""
+    decimals: int | None = None
+    round_id: int | None = None
+    answer: int | None = None
     """Its latest, whatever its sign."""
-    updated_at: int | None
-    phase: int | None
-    owner: Address | None
+    updated_at: int | None = None
+    phase: int | None = None
+    owner: Address | None = None
     """May replace the aggregator."""
-    aggregator: Address | None
-    aggregator_owner: Address | None
+    aggregator: Address | None = None
+    aggregator_owner: Address | None = None
     """May replace the oracles and, in some kinds, the bounds."""
-    aggregator_kind: str
-    proposed: Address | None
+    aggregator_kind: str = ""
+    proposed: Address | None = None
     """An aggregator that the owner has put forward and may confirm at once."""
-    access: Address | None
+    access: Address | None = None
     """Decides which contracts may read; None where all may."""
-    minimum: int | None
+    minimum: int | None = None
     """The aggregator never answers less: a price below it is hidden."""
-    maximum: int | None
+    maximum: int | None = None
     phases: tuple[tuple[int, Address], ...] = ()
     """Aggregators of earlier phases, the latest first."""
     unknown: tuple[str, ...] = ()
