@@ -163,7 +163,7 @@ def ask(
     lens = Lens(PROGRAM, f"{len(questions)} of {allowance}", head(questions, allowance),
                 found.accounts.tobytes())  # fmt: skip
     answers = yield Step(beside, lens)
-    left = range(len(found.accounts))
+    left = list(range(len(found.accounts)))
     if isinstance(answers.lens, Chunks):
         failing = [cell for chunk in answers.lens.chunks for cell in found.take(chunk)]
         for start, count, cause in answers.lens.failed:

@@ -1,41 +1,27 @@
 """Carry one POST to one URL and back, over a pool of kept connections.
 
 The URL may hold an API key: it stays inside this file. Everything outside knows an endpoint by
-its label, scheme and host only. `HttpTransport` maps every failure of urllib3 to ours.
+its label, scheme and host only. `HttpTransport` maps every failure of an exchange to ours.
 """
 
-import logging
 import re
-import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import weakref
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Final, Protocol
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import (
-    DecodeError,
-    HTTPError,
-    IncompleteRead,
-    NameResolutionError,
-    NewConnectionError,
-    SSLError,
-    TimeoutError,
-)
-
-from chain.deadline import Alarm
 from chain.errors import NotJson, SettingsError, TimedOut, TooLarge, Unreachable
+from chain.http import Answer, Broken, Connection, Large, Origin, Undecodable
 
 MAX_ANSWER: Final = 64 * 1024 * 1024
 """Bytes of one answer, after decompression, above which it is refused."""
-CONNECT_S: Final = 5.0
 CONNECTIONS: Final = 8
-_STEP: Final = 1 << 20
+_SAFE: Final = "/%:@!$&'()*+,;=?~-._"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +54,6 @@ class Transport(Protocol):
         ...
 
 
-class _NoPaths(logging.Filter):
-    """Drop urllib3's debug lines: they quote the path, and the path may be an API key."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno > logging.DEBUG
-
-
-_NO_PATHS: Final = _NoPaths()
-
-
 def label_of(url: str) -> str:
     """Return scheme://host[:port] of a URL: the part that is safe to show.
 
@@ -107,71 +83,6 @@ def secrets_of(url: str) -> tuple[str, ...]:
     return tuple(sorted((text for text in found if len(text) >= 5), key=len, reverse=True))
 
 
-_exchange = threading.local()
-
-
-@contextmanager
-def _alarmed(seconds: float) -> Iterator[Alarm]:
-    """Have the connections that this thread uses watched."""
-    alarm = _exchange.alarm = Alarm(seconds)
-    try:
-        yield alarm
-    finally:
-        _exchange.alarm = None
-        alarm.stop()
-
-
-class _Watched(HTTPConnection):
-    """A connection that shows its socket to the alarm before anything can be waited for.
-
-    It sends head and body at once: apart they are two packets, and wake the node twice.
-    """
-
-    _held: list[bytes] | None = None
-
-    def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
-        _show(made)
-        return made
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        held: list[bytes] = []
-        self._held = held
-        try:
-            super().request(*args, **kwargs)
-        finally:
-            self._held = None
-        self.send(b"".join(held))
-
-    def send(self, data: Any) -> None:
-        if self._held is None:
-            super().send(data)
-        else:
-            self._held.append(data)
-
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
-        _show(self.sock)
-        return super().getresponse()
-
-
-class _WatchedTls(_Watched, HTTPSConnection):
-    """The same over TLS, its handshake included."""
-
-
-def _show(connection: socket.socket | None) -> None:
-    alarm: Alarm | None = getattr(_exchange, "alarm", None)
-    if alarm is not None:
-        alarm.watch(connection)
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
-
-
 class HttpTransport:
     """One HTTP(S) URL."""
 
@@ -186,25 +97,20 @@ class HttpTransport:
         if not self.label.startswith("http"):
             raise SettingsError(f"{self.label} is no HTTP URL; give WebSocket URLs as `ws`")
         parts = urlsplit(url)
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        host = str(parts.hostname)
+        secure = parts.scheme == "https"
+        self._origin = Origin(
+            host, parts.port or (443 if secure else 80),
+            ssl.create_default_context() if secure else None,
+        )  # fmt: skip
         self._secrets = re.compile("|".join(re.escape(s) for s in secrets_of(url)) or r"(?!)")
         self._max = max_answer
         self._clock = clock
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": "underkeel",
-        }
-        if parts.username:
-            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            headers |= urllib3.make_headers(basic_auth=login)
-        logging.getLogger("urllib3.connectionpool").addFilter(_NO_PATHS)
-        pool = _TlsPool if parts.scheme == "https" else _Pool
-        self._pool = pool(
-            str(parts.hostname), parts.port, maxsize=CONNECTIONS, block=True, retries=False,
-            headers=headers,
-        )  # fmt: skip
+        self._head = _head(url, host)
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+        weakref.finalize(self, _let_go, self._idle)
+        self._places = threading.BoundedSemaphore(CONNECTIONS)
 
     def __repr__(self) -> str:
         return f"HttpTransport({self.label})"
@@ -219,66 +125,81 @@ class HttpTransport:
         `timeout_s` bounds the whole exchange, however slowly it drips. Redirects are not
         followed. Raises `Unreachable`, `TimedOut`, `TooLarge`, `NotJson` (undecodable encoding).
         """
-        with _alarmed(timeout_s) as alarm:
-            try:
-                response = self._posted(body, timeout_s, alarm)
-            except (Unreachable, NotJson):
-                if alarm.rang:
-                    raise TimedOut(self.label, timeout_s) from None
-                raise
-            if alarm.rang:  # a body without a length looks whole when it is cut
-                raise TimedOut(self.label, timeout_s)
-        return response
-
-    def _posted(self, body: bytes, timeout_s: float, alarm: Alarm) -> Response:
         deadline = self._clock() + timeout_s
-        timeout = urllib3.Timeout(connect=min(CONNECT_S, timeout_s), read=timeout_s)
+
+        def left() -> float:
+            seconds = deadline - self._clock()
+            if seconds <= 0:
+                raise TimeoutError
+            return seconds
+
+        request = b"%s%d\r\n\r\n%s" % (self._head, len(body), body)
         try:
-            answer = self._pool.urlopen(
-                "POST",
-                self._target,
-                body=body,
-                timeout=timeout,
-                redirect=False,
-                preload_content=False,
-                pool_timeout=timeout_s,  # type: ignore[arg-type]
-            )
+            if not self._places.acquire(timeout=timeout_s):
+                raise TimeoutError
             try:
-                content = self._read(answer, deadline, timeout_s)
-            except BaseException:
-                answer.close()  # a connection with half an answer in it must not be used again
-                raise
+                answer = self._exchanged(request, left)
             finally:
-                alarm.watch(None)
-            answer.release_conn()
-        except NewConnectionError as error:
-            named = "its name does not resolve"
-            refused = "the connection was refused or the host has no route"
-            why = named if isinstance(error, NameResolutionError) else refused
-            raise Unreachable(self.label, why) from None
+                self._places.release()
         except TimeoutError:
             raise TimedOut(self.label, timeout_s) from None
-        except SSLError:
-            raise Unreachable(self.label, "TLS failed") from None
-        except DecodeError:
+        except Broken as error:
+            raise Unreachable(self.label, str(error)) from None
+        except Large:
+            raise TooLarge(self.label, f"its answer is over {self._max} bytes") from None
+        except Undecodable:
             raise NotJson(self.label, "a body that does not decompress") from None
-        except IncompleteRead:
-            raise Unreachable(self.label, "the answer was cut off") from None
-        except (HTTPError, OSError):
-            raise Unreachable(self.label, "the connection broke") from None
-        lower = {name.lower(): value for name, value in answer.headers.items()}
-        return Response(answer.status, lower, content)
+        return Response(answer.status, answer.headers, answer.body)
 
-    def _read(self, answer: urllib3.BaseHTTPResponse, deadline: float, timeout_s: float) -> bytes:
-        content = bytearray()
-        while piece := answer.read1(_STEP, decode_content=True):
-            content += piece
-            if len(content) > self._max:
-                raise TooLarge(self.label, f"its answer is over {self._max} bytes")
-            if self._clock() > deadline:
-                raise TimedOut(self.label, timeout_s)
-        return bytes(content)
+    def _exchanged(self, request: bytes, left: Callable[[], float]) -> Answer:
+        connection = self._kept() or Connection(self._origin, left)
+        try:
+            return connection.exchange(request, left, self._max)
+        finally:
+            if connection.kept:
+                with self._lock:
+                    self._idle.append(connection)
+            else:
+                connection.close()
+
+    def _kept(self) -> Connection | None:
+        """Return the connection used last: the others' windows have grown cold."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            if not connection.stale():
+                return connection
+            connection.close()
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._pool.close()
+        with self._lock:
+            _let_go(self._idle)
+
+
+def _let_go(idle: list[Connection]) -> None:
+    while idle:
+        idle.pop().close()
+
+
+def _head(url: str, host: str) -> bytes:
+    """Return the request up to the body's length; the URL's login becomes a header."""
+    parts = urlsplit(url)
+    if not host.isascii():
+        host = host.encode("idna").decode()
+    host = f"[{host}]" if ":" in host else host
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [
+        f"POST {quote(target, safe=_SAFE)} HTTP/1.1",
+        f"Host: {host}" + (f":{parts.port}" if parts.port else ""),
+        "Content-Type: application/json",
+        "Accept: application/json",
+        "Accept-Encoding: gzip",
+        "User-Agent: underkeel",
+    ]
+    if parts.username:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        lines.append(f"Authorization: Basic {b64encode(login.encode()).decode()}")
+    return ("\r\n".join(lines) + "\r\nContent-Length: ").encode()
