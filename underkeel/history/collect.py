@@ -82,7 +82,7 @@ class Reader:
         behind = yield from read_behind(primitive.address)
         parts: dict[expr.Primitive, PriceSeries] = {}
         for i, (feed, decimals) in enumerate(zip(behind.feeds, behind.decimals, strict=True)):
-            past = yield from self.past(feed, _part(tell, i, len(behind.feeds)))
+            past = yield from self.past(feed, part_of(tell, i, len(behind.feeds)))
             source = "rounds" if past.whole else f"rounds, the latest {len(past.rounds)}"
             one = past.series(feed, "", decimals)
             parts[expr.Feed(feed)] = PriceSeries(feed, "", one.times, one.prices, source)
@@ -97,7 +97,8 @@ class Reader:
         return PriceSeries(str(twap), "", np.array(found.ends, np.int64), prices, "observe")
 
 
-def _part(tell: Share, i: int, count: int) -> Share:
+def part_of(tell: Share, i: int, count: int) -> Share:
+    """Return what the i-th of several parts tells its share to."""
     return lambda share: tell((i + share) / count)
 
 
