@@ -216,6 +216,56 @@ def exposure(
 
 
 @app.command()
+def stress(
+    ctx: typer.Context,
+    accounts: Addresses = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this one, e.g. march-2020. Repeatable."),
+    ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Move two prices against each other, e.g. ETH,BTC."),
+    ] = None,
+    paths: Annotated[
+        int | None, typer.Option(help="Simulate so many: value at risk.", show_default=False)
+    ] = None,
+    days: Annotated[float, typer.Option(help="How far --paths goes.")] = 7.0,
+    vol: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=%", help="A yearly volatility without history, e.g. ETH=70%."),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--scenarios", help="A TOML file with more scenarios.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps between two points of a path.")] = 8,
+    gas_usd: Annotated[
+        float | None,
+        typer.Option(help="What a liquidation costs its caller, USD.", show_default=False),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the grid, or without one the ladder: FILE.png or FILE.svg."),
+    ] = None,
+) -> None:
+    """Show what shocks would cost, liquidations on the way included."""
+    from underkeel.cli.stress import asked, show_stress
+
+    wanted = asked(
+        scenario=scenario or [],
+        grid_=grid,
+        paths=paths,
+        days=days,
+        steps=steps,
+        gas_usd=gas_usd,
+        file=file,
+        vol=vol or [],
+        plot=plot,
+    )
+    raise typer.Exit(show_stress(globals_of(ctx), accounts or [], wanted))
+
+
+@app.command()
 def demo(
     ctx: typer.Context,
     port: Annotated[

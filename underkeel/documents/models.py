@@ -12,6 +12,7 @@ from pydantic import Field
 from underkeel.documents.exposure import ExposureDocument
 from underkeel.documents.facts import Facts
 from underkeel.documents.part import AddressText, Hash, Integer, Part, Utc
+from underkeel.documents.stress import StressDocument
 
 
 class Provenance(Part):
@@ -381,6 +382,7 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.demo/1": DemoDocument,
     "underkeel.doctor/1": DoctorDocument,
     "underkeel.scan/1": ScanDocument,
+    "underkeel.stress/1": StressDocument,
     "underkeel.exposure/1": ExposureDocument,
 }
 """Every document by the name in its `schema` field."""

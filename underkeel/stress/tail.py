@@ -39,6 +39,12 @@ def key(chain: str, factor: str) -> str:
     return f"{chain} {factor}"
 
 
+def split(name: str) -> tuple[str, str]:
+    """Return the chain and the factor of a `key`."""
+    chain, _, factor = name.partition(" ")
+    return chain, factor
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
     """What the past says of all factors of a portfolio together."""
@@ -159,8 +165,7 @@ def _worst(book: Book, known: Covariance, how: Play, days: float, sigmas: float)
     def loss(moves: Mapping[str, float]) -> float:
         to = {}
         for name, many in moves.items():
-            chain, _, factor = name.partition(" ")
-            to[chain, factor] = many
+            to[split(name)] = many
         return play_all(book, straight(book, to, 4), how.gas(1), "").loss_usd
 
     return worst_within(loss, known.factors, known.daily * days, sigmas)
