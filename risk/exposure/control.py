@@ -123,7 +123,8 @@ def control(survey: Survey, address: Address) -> Control:
             further = power.verb if power.verb in LIMITED else verb
             after = delay + power.delay_s
             push(after, _holder(power, holder), further, (*steps, _step(power)))
-    if not ways and powers.get(address):
+    dead_ends = any(not powers.get(Address(holder)) for holder, _ in seen)
+    if not ways and powers.get(address) and not dead_ends:
         circle = Way(Verb.OWN, AdminKind.UNKNOWN, f"unknown:{address}", None,
                      ("its admins name only each other",))  # fmt: skip
         return Control((circle,))
