@@ -121,6 +121,20 @@ def test_scan__other_engines_and_a_killed_worker__same_bytes(
     assert ran.out == local.out
 
 
+@pytest.mark.parametrize("engine", ["local", "processes"])
+def test_scan__storage__same_rows_and_says_how_they_were_read(engine: str, crowd: Crowd) -> None:
+    public = crowd.scan("--json").doc
+    ran = crowd.scan("--json", "--storage", "--shard", "700", "--engine", engine)
+    assert ran.code == 0
+    assert ran.doc["rows"] == public["rows"]
+    assert ran.doc["counts"] == public["counts"]
+    assert "storage" not in public
+    assert int(ran.doc["storage"]["by_storage"]) > 0
+    assert ran.doc["storage"]["by_function"] == []
+    count = ran.doc["storage"]["by_storage"]
+    assert f"read from storage: {count} of {count} tokens" in crowd.scan("--storage").out
+
+
 def test_scan__below_and_borrowers__narrow_the_rows(crowd: Crowd) -> None:
     everybody = crowd.table()
     near = crowd.table("--below", "1.1", "--borrowers")
@@ -202,6 +216,7 @@ def test_scan__real_positions_of_all_kinds_after_a_crash__is_the_pools_set(
     crowd = Crowd(world, owners, "", tmp_path)
     ran = crowd.scan("--format", "csv", market=root)
     assert (ran.code, ran.err) == (0, "")
+    assert crowd.scan("--format", "csv", "--storage", market=root).out == ran.out
     rows = {row["account"]: row for row in csv.DictReader(io.StringIO(ran.out))}
     seen = set()
     for owner in owners:

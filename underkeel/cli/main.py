@@ -159,12 +159,15 @@ def scan(
         str | None, typer.Option(metavar="TCP", help="A Dask scheduler, e.g. tcp://host:8786.")
     ] = None,
     shard: Annotated[int, typer.Option(min=1, help="Accounts read at a time.")] = 10_000,
+    storage: Annotated[
+        bool, typer.Option("--storage", help="Read balances from storage where that is proven.")
+    ] = False,
 ) -> None:
     """Judge every account of a market."""
     from underkeel.cli.scan import run_scan
     from underkeel.scan.run import Request
 
-    request = Request(market, chain, below, top, curve, shard, borrowers)
+    request = Request(market, chain, below, top, curve, shard, borrowers, storage=storage)
     code = run_scan(
         globals_of(ctx),
         request,

@@ -156,11 +156,22 @@ def report(found: Scan) -> RenderableType:
         parts.append(
             Text(f"collateral {counts.collateral_usd:,.0f} USD, debt {counts.debt_usd:,.0f} USD")
         )
+    if found.ways:
+        parts.append(Text(_ways(found)))
     causes = dict.fromkeys(row.cause for row in found.rows if row.cause)
     parts += (Text(f"? {cause}") for cause in list(causes)[:5])
     if found.curve is not None:
         parts += [Text(""), _curve(found)]
     return Group(*parts)
+
+
+def _ways(found: Scan) -> str:
+    """Say how many contracts were read from storage, and why the others were not."""
+    by_function = [way for way in found.ways if way.cause]
+    text = f"read from storage: {len(found.ways) - len(by_function)} of {len(found.ways)} tokens"
+    causes = list(dict.fromkeys(way.cause for way in by_function))
+    more = "" if len(causes) < 3 else f"; and {len(causes) - 2} other causes"
+    return text + (f" (others: {'; '.join(causes[:2])}{more})" if causes else "")
 
 
 def _rows(rows: Sequence[Row]) -> Table:

@@ -356,6 +356,20 @@ class ScanCurve(Part):
     points: list[ScanPoint]
 
 
+class ScanByFunction(Part):
+    """A contract whose balances were read by its functions."""
+
+    contract: AddressText
+    cause: str = Field(description="Why its storage was not believed.")
+
+
+class ScanStorage(Part):
+    """How the balances were read."""
+
+    by_storage: Integer = Field(description="Contracts whose storage was proven and read.")
+    by_function: list[ScanByFunction]
+
+
 class ScanDocument(Part):
     """`underkeel scan MARKET --json`."""
 
@@ -373,6 +387,7 @@ class ScanDocument(Part):
     counts: ScanCounts
     rows: list[ScanRow] = Field(description="Unknown first, then the worst; filters applied.")
     curve: ScanCurve | None = Field(default=None, description="Present with --curve.")
+    storage: ScanStorage | None = Field(default=None, description="Present with --storage.")
 
 
 DOCUMENTS: dict[str, type[Part]] = {

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from underkeel.documents.build import ENGINE_VERSION, integer, utc
-from underkeel.documents.models import ScanCounts, ScanCurve, ScanDocument, ScanPoint, ScanRow
+from underkeel.documents.models import (
+    ScanByFunction,
+    ScanCounts,
+    ScanCurve,
+    ScanDocument,
+    ScanPoint,
+    ScanRow,
+    ScanStorage,
+)
 from underkeel.errors import UsageError
 from underkeel.scan.report import FIELDS, Row, Scan, cells
 
@@ -81,6 +89,12 @@ def scan_document(scan: Scan, at: float) -> ScanDocument:
                 )
                 for p in scan.curve.points
             ],
+        )
+    if scan.ways:
+        refused = [way for way in scan.ways if way.cause]
+        given["storage"] = ScanStorage(
+            by_storage=str(len(scan.ways) - len(refused)),
+            by_function=[ScanByFunction(contract=w.contract, cause=w.cause) for w in refused],
         )
     return ScanDocument(
         schema="underkeel.scan/1",

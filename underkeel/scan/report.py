@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from chain.types import BlockRef
+from protocols.aave_v3.columns import Way
 from protocols.adapter import Market
 from risk.bulk import Curve, Exposure, Verdict, distances, screen
 
@@ -70,6 +71,8 @@ class Scan:
     curve_name: str
     unit_usd: float | None
     """Dollars per unit of the base currency; None where it is not the dollar."""
+    ways: tuple[Way, ...] = ()
+    """Where storage was asked for: how each token was read."""
 
 
 def judge(

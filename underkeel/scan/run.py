@@ -58,6 +58,8 @@ class Request:
     borrowers_only: bool = False
     accounts: bytes | None = None
     """20 bytes each; None looks for them in the logs."""
+    storage: bool = False
+    """Whether balances are read from storage where that is proven."""
 
 
 def scan(
@@ -84,7 +86,8 @@ def scan(
     exposure = Exposure.of(columns)
     counts, rows, unit = judge(exposure, asked.below, asked.top)
     bent = _curve(exposure, asked.curve, progress) if asked.curve else None
-    return Scan(chain, market, columns.at, counts, rows, bent, asked.curve or "", unit)
+    name = asked.curve or ""
+    return Scan(chain, market, columns.at, counts, rows, bent, name, unit, columns.ways)
 
 
 def find_market(config: Config, name: str, chain: str | None) -> tuple[str, Market]:
@@ -168,7 +171,7 @@ def _parts(
         first = int(market.params.get("from_block", 0))
         owners = accounts.find(client, where, head, first, folder, progress)
         head = _newer(client, head)
-    shards = cut(spec, market.root, head, owners, asked.shard)
+    shards = cut(spec, market.root, head, owners, asked.shard, storage=asked.storage)
     return engine.map(read_shard, shards, partial(_told, progress, len(shards)))
 
 

@@ -11,10 +11,11 @@ from chain.client import ChainSpec, Client, connect
 from chain.errors import ChainError, Reorged
 from chain.types import Address, BlockRef
 from protocols.aave_v3.bulk import read_columns
-from protocols.aave_v3.columns import Columns
+from protocols.aave_v3.columns import Columns, Kind, Way
+from protocols.aave_v3.layouts import Layouts
 from protocols.aave_v3.state import EMode, Reserve
 
-_CLIENTS: Final[dict[ChainSpec, Client]] = {}
+_CLIENTS: Final[dict[ChainSpec, tuple[Client, Layouts]]] = {}
 """Each process has its own client per chain, with its own connections and what it learned."""
 
 
@@ -27,6 +28,7 @@ class Shard:
     at: BlockRef
     accounts: bytes
     """20 bytes each."""
+    storage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,12 @@ class Failure:
 
 def read_shard(shard: Shard) -> Columns | Failure:
     """Read a shard at its block; parts that fail are the columns' own unknowns."""
-    client = _CLIENTS.get(shard.spec)
-    if client is None:
-        client = _CLIENTS[shard.spec] = connect(shard.spec)
+    if shard.spec not in _CLIENTS:
+        _CLIENTS[shard.spec] = connect(shard.spec), Layouts()
+    client, layouts = _CLIENTS[shard.spec]
     accounts = np.frombuffer(shard.accounts, np.uint8).reshape(-1, 20)
-    program = read_columns(shard.root, accounts, shard.at, health_only=True)
+    storage = layouts if shard.storage else None
+    program = read_columns(shard.root, accounts, shard.at, health_only=True, storage=storage)
     try:
         return client.snapshot(shard.at).bulk(program)
     except Reorged as error:
@@ -52,11 +55,20 @@ def read_shard(shard: Shard) -> Columns | Failure:
         return Failure(str(error))
 
 
-def cut(spec: ChainSpec, root: Address, at: BlockRef, accounts: bytes, size: int) -> list[Shard]:
+def cut(
+    spec: ChainSpec,
+    root: Address,
+    at: BlockRef,
+    accounts: bytes,
+    size: int,
+    *,
+    storage: bool = False,
+) -> list[Shard]:
     """Return the accounts in shards of at most so many; one empty shard for none."""
     step = 20 * size
     return [
-        Shard(spec, root, at, accounts[i : i + step]) for i in range(0, max(len(accounts), 1), step)
+        Shard(spec, root, at, accounts[i : i + step], storage)
+        for i in range(0, max(len(accounts), 1), step)
     ]
 
 
@@ -90,7 +102,18 @@ def joined(parts: Sequence[Columns]) -> Columns:
         unknown=_rows([part.unknown for part in parts], first),
         incomplete=_rows([part.incomplete for part in parts], first),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        ways=_ways(parts),
     )
+
+
+def _ways(parts: Sequence[Columns]) -> tuple[Way, ...]:
+    """Return how each token was read: from storage only where it was in all shards."""
+    found: dict[tuple[Address, Kind], Way] = {}
+    for way in (way for part in parts for way in part.ways):
+        known = found.get((way.contract, way.kind))
+        if known is None or (way.cause and not known.cause):
+            found[way.contract, way.kind] = way
+    return tuple(found.values())
 
 
 def _reserves(parts: Sequence[Columns]) -> tuple[Reserve, ...]:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bench.synthetic import market
 from chain.types import Address
+from protocols.aave_v3.columns import Kind, Way
 from protocols.aave_v3.rules import Rules
 from protocols.adapter import Market
 from risk.bulk import Curve, CurvePoint, Exposure, Verdict, screen
@@ -118,6 +119,24 @@ def test_document__scan__is_what_the_schema_says() -> None:
     assert doc["curve"]["points"][1]["debt_usd"] == 4.5e6
     bare = scan_document(replace(found, curve=None), 0)
     assert "curve" not in bare.model_dump(exclude_unset=True)
+
+
+def test_document__storage__counts_tokens_and_names_those_read_by_function() -> None:
+    ways = [Way(ROOT, Kind.SUPPLY), Way(ROOT, Kind.DEBT, "it reverts"), Way(ROOT, Kind.WALLET)]
+    found = replace(a_scan(), ways=tuple(ways))
+    storage = scan_document(found, 0).storage
+    assert storage is not None
+    assert storage.by_storage == "2"
+    assert [(one.contract, one.cause) for one in storage.by_function] == [(ROOT, "it reverts")]
+    assert "read from storage: 2 of 3 tokens (others: it reverts)" in shown(found)
+    many = replace(found, ways=tuple(Way(ROOT, Kind.DEBT, f"cause {i}") for i in range(4)))
+    assert "0 of 4 tokens (others: cause 0; cause 1; and 2 other causes)" in shown(many)
+
+
+def shown(found: Scan) -> str:
+    screen = Console(width=200, record=True, file=io.StringIO())
+    screen.print(report(found))
+    return screen.export_text()
 
 
 def test_document__base_currency_is_no_dollar__says_null_not_zero() -> None:

@@ -8,7 +8,7 @@ import pytest
 from bench.synthetic import market
 from chain.client import ChainSpec
 from chain.types import Address
-from protocols.aave_v3.columns import Columns
+from protocols.aave_v3.columns import Columns, Kind, Way
 from tests.protocols.prices.build import AT
 from underkeel.scan.shards import cut, joined
 
@@ -40,6 +40,15 @@ def test_joined__parts_of_a_market__are_the_market() -> None:
     assert found.unknown == whole.unknown
     assert found.account_state(40) == whole.account_state(40)
     assert joined([whole]) is whole
+
+
+def test_joined__a_token_that_one_part_read_by_function__was_not_read_from_storage() -> None:
+    whole, token = market(40, 6, 10), Address("0x" + "22" * 20)
+    stored, asked = Way(token, Kind.SUPPLY), Way(token, Kind.SUPPLY, "it says otherwise")
+    other = Way(token, Kind.WALLET)
+    ways = [(stored,), (asked, other), (stored,), ()]
+    parts = [replace(part(whole, 10 * i, 10 * i + 10), ways=way) for i, way in enumerate(ways)]
+    assert joined(parts).ways == (asked, other)
 
 
 def test_joined__a_reserve_that_one_part_lacks__is_there_for_all() -> None:
