@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from risk.distance.linear import Array, Margin
 from risk.market.paths import walk
 from risk.market.types import Residuals
+from risk.oracle.replay import Behaviour
 
 DISCRETE: Final = 0.5826
 """−ζ(1/2)/√(2π): how many steps' sigmas a barrier watched at steps only lies farther out."""
@@ -35,18 +36,8 @@ FILTERED: Final = "filtered historical simulation"
 CLOSED: Final = "closed form, normal"
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """When an oracle speaks."""
-
-    deviation_frac: float = 0.0
-    """It speaks when the market is so far from what it last said; 0: at every step."""
-    heartbeat_s: float = inf
-    """And after so long a silence."""
-    latency_s: float = 0.0
-    """Until it is heard; whole steps, rounded down, which can only bring liquidation nearer."""
-    age_s: float = 0.0
-    """How long ago it spoke last."""
+ATTENTIVE: Final = Behaviour(0.0, inf)
+"""A feed of which nothing is known: it speaks at every step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +109,21 @@ def simulate(
     residuals: Residuals,
     horizons_s: Sequence[int],
     *,
-    feeds: Mapping[str, Feed] | None = None,
+    feeds: Mapping[str, Behaviour] | None = None,
+    ages_s: Mapping[str, float] | None = None,
     paths: int = 10_000,
     seed: int = 1,
 ) -> dict[str, tuple[Probability, ...]]:
     """Return, per position, the chance of liquidation up to each horizon.
 
     All positions live on the same paths. `feeds` are by factor; one that is not listed is seen at
-    every step. A position with a factor that `residuals` lacks is unknown, and so is a horizon
-    shorter than a step.
+    every step. `ages_s` says how long ago they spoke. A latency counts in whole steps, rounded
+    down, which can only bring liquidation nearer. A position with a factor that `residuals` lacks
+    is unknown, and so is a horizon shorter than a step.
     """
     known = {name: i for i, name in enumerate(residuals.factors)}
+    rules = [(feeds or {}).get(name, ATTENTIVE) for name in residuals.factors]
+    ages = [float((ages_s or {}).get(name, 0)) for name in residuals.factors]
     able = {
         name: course
         for name, course in courses.items()
@@ -140,7 +135,8 @@ def simulate(
         done, block = 0, 0
         while done < paths:
             count = min(BLOCK, paths - done)
-            _walk(able, residuals, steps, feeds or {}, count, seed + block, hits)
+            oracle = Seen(residuals.step_s, rules, ages, count)
+            _walk(able, residuals, steps, oracle, seed + block, hits)
             done, block = done + count, block + 1
     return {
         name: tuple(
@@ -168,16 +164,15 @@ def _walk(
     courses: Mapping[str, Course],
     residuals: Residuals,
     steps: Sequence[int],
-    feeds: Mapping[str, Feed],
-    paths: int,
+    oracle: "Seen",
     seed: int,
     hits: Mapping[str, NDArray[np.int64]],
 ) -> None:
     """Walk one block of paths and count who was liquidated by each horizon."""
     known = {name: i for i, name in enumerate(residuals.factors)}
     columns = {name: [known[f] for f in course.now.factors] for name, course in courses.items()}
+    paths = oracle.paths
     gone = {name: np.zeros(paths, np.bool_) for name in courses}
-    oracle = _Oracle(residuals, feeds, paths)
     last = max(steps)
     for step, market in enumerate(walk(residuals, last, paths, seed=seed), start=1):
         seen = oracle.hear(market)
@@ -195,18 +190,20 @@ def _walk(
                     hits[name][i] += int(gone[name].sum())
 
 
-class _Oracle:
+class Seen:
     """What all feeds say on every path: logs of their answers over now's."""
 
-    def __init__(self, residuals: Residuals, feeds: Mapping[str, Feed], paths: int) -> None:
-        rules = [feeds.get(name, Feed()) for name in residuals.factors]
-        self._step = residuals.step_s
+    def __init__(
+        self, step_s: int, rules: Sequence[Behaviour], ages: Sequence[float], paths: int
+    ) -> None:
+        self.paths = paths
+        self._step = step_s
         self._up = np.array([log1p(rule.deviation_frac) for rule in rules])
         self._down = np.array([log1p(-min(rule.deviation_frac, 0.999)) for rule in rules])
         self._beat = np.array([rule.heartbeat_s for rule in rules])
         self._said = np.zeros((paths, len(rules)))
-        self._age = np.tile(np.array([rule.age_s for rule in rules], float), (paths, 1))
-        self._lags = [int(rule.latency_s // self._step) for rule in rules]
+        self._age = np.tile(np.array(ages), (paths, 1))
+        self._lags = [rule.latency_s // step_s for rule in rules]
         self._past: deque[Array] = deque(maxlen=max(self._lags, default=0) + 1)
         self._past.append(self._said.copy())
 
@@ -230,4 +227,4 @@ def _normal(x: float) -> float:
     return erfc(-x / sqrt(2)) / 2
 
 
-__all__ = ["Course", "Feed", "Probability", "closed_form", "first_passage", "simulate", "wilson"]
+__all__ = ["Course", "Probability", "closed_form", "first_passage", "simulate", "wilson"]

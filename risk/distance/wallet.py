@@ -38,6 +38,12 @@ class Wallet:
     """Positions that could not be measured, and the factors whose covariance is not known."""
 
     @property
+    def shock(self) -> Array:
+        """Return the move as simple returns, [n]."""
+        moved: Array = np.expm1(self.log)
+        return moved
+
+    @property
     def beta(self) -> float | None:
         """Return how many sigmas away the first liquidation is; None where none is in reach."""
         first = self.order[0].joint if self.order else None

@@ -1,6 +1,7 @@
 """One position after another, with everything that is known about it: `risk --full`."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,6 +13,7 @@ from protocols.types import Leg, Position, Price, Side, Unpriced
 from protocols.uniswap_v3 import UniswapV3State
 from risk.types import Assessment, Boundary, Direction, Liquidation, Status
 from underkeel.cli import format as fmt
+from underkeel.cli import joint
 from underkeel.cli.tables import (
     SIDES,
     called,
@@ -28,16 +30,19 @@ from underkeel.valuation import Valuation
 Row = tuple[str, Text | str]
 
 
-def full_report(portfolio: Portfolio, zone: str) -> RenderableType:
+def full_report(
+    portfolio: Portfolio, zone: str, extras: joint.Extras = joint.NONE
+) -> RenderableType:
     """Return every position in full, the most urgent first."""
-    return report(portfolio, zone, _chain, notes=False)
+    return report(portfolio, zone, partial(_chain, extras=extras), notes=False)
 
 
-def _chain(chain: ChainReport, portfolio: Portfolio) -> RenderableType:
+def _chain(chain: ChainReport, portfolio: Portfolio, extras: joint.Extras) -> RenderableType:
     assert chain.valuation is not None  # a chain with positions was read
     parts: list[RenderableType] = []
     for assessed in sorted(chain.positions, key=urgency):
-        parts += [Text(""), _title(assessed.position), _grid(assessed, chain.valuation, portfolio)]
+        grid = _grid(assessed, chain.valuation, portfolio, extras)
+        parts += [Text(""), _title(assessed.position), grid]
     return Group(*parts, Text(""))
 
 
@@ -46,16 +51,20 @@ def _title(position: Position) -> Text:
     return Text(called(position) + (f" #{part[0]}" if part else ""), style="bold")
 
 
-def _grid(assessed: Assessment, valuation: Valuation, portfolio: Portfolio) -> Table:
+def _grid(
+    assessed: Assessment, valuation: Valuation, portfolio: Portfolio, extras: joint.Extras
+) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
-    for label, value in _rows(assessed, valuation, portfolio):
+    for label, value in _rows(assessed, valuation, portfolio, extras):
         table.add_row(f"  {label}", value)
     return table
 
 
-def _rows(assessed: Assessment, valuation: Valuation, portfolio: Portfolio) -> Iterator[Row]:
+def _rows(
+    assessed: Assessment, valuation: Valuation, portfolio: Portfolio, extras: joint.Extras
+) -> Iterator[Row]:
     position, found = assessed.position, assessed.liquidation
     name = portfolio.names.get(position.owner)
     yield "owner", position.owner + (f" ({name})" if name else "")
@@ -75,6 +84,7 @@ def _rows(assessed: Assessment, valuation: Valuation, portfolio: Portfolio) -> I
         yield _boundary(boundary, found)
     if found.health_raw is not None and not found.boundary:
         yield "boundary", "no single price separates safe from liquidatable"
+    yield from joint.rows(extras, assessed)
     yield from _terms(assessed)
     yield from _particulars(assessed, valuation)
     for label, texts in (

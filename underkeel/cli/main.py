@@ -108,11 +108,20 @@ def risk(
     full: Annotated[
         bool, typer.Option("--full", help="Show all that is known of each position.")
     ] = False,
+    horizon: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Add joint distances over a time, e.g. 7d, and chances."),
+    ] = None,
+    target_health: Annotated[
+        str | None,
+        typer.Option(metavar="HEALTH", help="Say what to repay or add to reach it, e.g. 1.8."),
+    ] = None,
 ) -> None:
     """Show how far every position is from liquidation."""
-    from underkeel.cli.reports import show_risk
+    from underkeel.cli.reports import Asked, show_risk
 
-    raise typer.Exit(show_risk(globals_of(ctx), accounts or [], shock or [], full=full))
+    asked = Asked(shock or [], full, horizon, target_health)
+    raise typer.Exit(show_risk(globals_of(ctx), accounts or [], asked))
 
 
 @app.command()
@@ -216,6 +225,20 @@ def exposure(
         history=history,
     )
     raise typer.Exit(code)
+
+
+@app.command()
+def oracles(
+    ctx: typer.Context,
+    accounts: Addresses = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every known price's feed, not only those of positions.")
+    ] = False,
+) -> None:
+    """Show the feeds that positions hang on, and how far to trust each."""
+    from underkeel.cli.oracles import show_oracles
+
+    raise typer.Exit(show_oracles(globals_of(ctx), accounts or [], every=every))
 
 
 @app.command()

@@ -2,10 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pydantic_core import PydanticCustomError
 
 from underkeel.accounts import accounts_of, require_chains
 from underkeel.cli.full import full_report
+from underkeel.cli.joint import Extras, joint_report, remedies_report
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, log_to_stderr, print_document, progress
 from underkeel.cli.tables import (
@@ -15,6 +19,9 @@ from underkeel.cli.tables import (
     status_report,
 )
 from underkeel.config.load import Config, load
+from underkeel.config.values import seconds
+from underkeel.distance.economic import aparts_of
+from underkeel.distance.remedies import parse_health, ways_of
 from underkeel.documents.build import (
     needs_attention,
     positions_document,
@@ -22,10 +29,18 @@ from underkeel.documents.build import (
     status_document,
 )
 from underkeel.documents.scenario import shock_part
-from underkeel.errors import Exit
+from underkeel.documents.study import extended
+from underkeel.errors import Exit, UsageError
 from underkeel.portfolio import Portfolio, read_portfolio
 from underkeel.shock import apply, parse_shocks
 
+if TYPE_CHECKING:
+    from underkeel.distance.study import Study
+
+HORIZON_S: Final = 86_400
+"""Of joint distances, unless asked for otherwise."""
+HORIZON_LEAST_S: Final = 3_600
+HORIZON_MOST_S: Final = 90 * 86_400
 WIDE: Final = 100
 """Columns from which `positions` shows prices too."""
 
@@ -42,26 +57,68 @@ def show_positions(options: Globals, given: Sequence[str]) -> Exit:
     return exit_of(portfolio)
 
 
-def show_risk(
-    options: Globals, given: Sequence[str], shocks: Sequence[str], *, full: bool = False
-) -> Exit:
-    """Print how far everything is from liquidation, and what shocks would do.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `risk` is asked for."""
 
-    `full` prints every position with all that is known; the JSON document always has it.
-    """
-    asked = parse_shocks(shocks)
+    shocks: Sequence[str] = ()
+    full: bool = False
+    """Print every position with all that is known; read histories."""
+    horizon: str | None = None
+    """Of the joint distance, such as `7d`; reads histories."""
+    target_health: str | None = None
+    """Say what to repay or add to reach it."""
+
+
+def show_risk(options: Globals, given: Sequence[str], asked: Asked) -> Exit:
+    """Print how far everything is from liquidation, and what else was asked for."""
+    shocks = parse_shocks(asked.shocks)
+    health = parse_health(asked.target_health) if asked.target_health is not None else None
+    horizon_s = HORIZON_S if asked.horizon is None else parse_horizon(asked.horizon)
     config, portfolio = _read(options, given)
-    scenario = apply(portfolio, asked) if asked and readable(portfolio) else None
+    scenario = apply(portfolio, shocks) if shocks and readable(portfolio) else None
+    extras = Extras(
+        _study(options, config, portfolio, horizon_s) if asked.full or asked.horizon else None,
+        ways_of(portfolio, health) if health is not None else {},
+        aparts_of(portfolio),
+    )
     if options.json:
         part = shock_part(scenario) if scenario else None
-        print_document(risk_document(portfolio, time.time(), part))
+        document = risk_document(portfolio, time.time(), part)
+        print_document(extended(document, extras.study, extras.ways, extras.apart))
         return exit_of(portfolio)
     screen = console(options)
-    report = full_report if full else risk_report
-    screen.print(report(portfolio, config.settings.timezone))
+    zone = config.settings.timezone
+    screen.print(
+        full_report(portfolio, zone, extras) if asked.full else risk_report(portfolio, zone)
+    )
+    if extras.study is not None and readable(portfolio):
+        screen.print(joint_report(extras.study, portfolio))
+    if health is not None and readable(portfolio) and not asked.full:
+        screen.print(remedies_report(extras.ways, portfolio))
     if scenario:
         screen.print(shock_report(scenario, portfolio))
     return exit_of(portfolio)
+
+
+def _study(options: Globals, config: Config, portfolio: Portfolio, horizon_s: int) -> "Study":
+    from underkeel.distance.study import study  # histories and arrays, for who asks for them
+
+    with progress(options) as tell:
+        return study(config, portfolio, tell, horizon_s=horizon_s)
+
+
+def parse_horizon(text: str) -> int:
+    """Return a horizon such as `7d` in seconds; raises `UsageError`."""
+    try:
+        horizon = seconds(text)
+    except PydanticCustomError:
+        horizon = 0
+    if not HORIZON_LEAST_S <= horizon <= HORIZON_MOST_S:
+        raise UsageError(
+            f"--horizon {text!r} is not a time from an hour to 90 days; write for example 7d"
+        )
+    return horizon
 
 
 def show_status(options: Globals, given: Sequence[str]) -> Exit:

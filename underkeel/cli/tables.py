@@ -123,7 +123,7 @@ def verdict(assessed: Assessment) -> Text:
 
 
 def _risk_table(chain: ChainReport, portfolio: Portfolio) -> Table:
-    table = _table()
+    table = grid_table()
     table.add_column("Position", ratio=1)
     table.add_column("Status", no_wrap=True)
     table.add_column("Health", justify="right", no_wrap=True)
@@ -143,7 +143,7 @@ def _risk_table(chain: ChainReport, portfolio: Portfolio) -> Table:
 
 def _legs_table(chain: ChainReport, portfolio: Portfolio, *, wide: bool) -> Table:
     assert chain.valuation is not None  # a chain with positions was read
-    table = _table()
+    table = grid_table()
     table.add_column("Position", ratio=6)
     table.add_column("Amount", justify="right", ratio=5)
     table.add_column("Asset", ratio=5)
@@ -172,7 +172,8 @@ def _legs_table(chain: ChainReport, portfolio: Portfolio, *, wide: bool) -> Tabl
     return table
 
 
-def _table() -> Table:
+def grid_table() -> Table:
+    """Return an empty table as all reports have it."""
     return Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), pad_edge=False)
 
 
@@ -306,7 +307,7 @@ def shock_report(scenario: Scenario, portfolio: Portfolio) -> RenderableType:
         label = factor.label or fmt.short(factor.name)
         head = Text(f"Shock {moved.shock.text}", style="bold")
         parts.append(head.append(f" · {moved.chain} · {label} {was} → {now}", style="not bold"))
-    table = _table()
+    table = grid_table()
     table.add_column("Position", ratio=6)
     table.add_column("Health", ratio=6)
     table.add_column("After the shock", ratio=6)

@@ -177,6 +177,8 @@ def position(found: Assessment, chain: ChainReport, portfolio: Portfolio) -> mod
     """Return one position with everything that is known about it."""
     held, valuation = found.position, chain.valuation
     assert valuation is not None  # a chain with positions was read
+    moving = greeks(held, valuation)
+    given: dict[str, Any] = {"greeks": moving} if moving else {}
     return models.Position(
         id=held.id,
         chain=chain.name,
@@ -204,7 +206,7 @@ def position(found: Assessment, chain: ChainReport, portfolio: Portfolio) -> mod
             for given in held.allowances
         ],
         liquidation=_liquidation(found.liquidation),
-        **({"greeks": moving} if (moving := greeks(held, valuation)) else {}),
+        **given,
         facts=facts(found),
         provenance=models.Provenance(
             chain_id=str(held.at.chain_id),

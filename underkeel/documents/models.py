@@ -9,8 +9,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from underkeel.documents import distances
 from underkeel.documents.exposure import ExposureDocument
 from underkeel.documents.facts import Facts
+from underkeel.documents.oracles import OraclesDocument
 from underkeel.documents.part import AddressText, Hash, Integer, Part, Utc
 from underkeel.documents.stress import StressDocument
 
@@ -102,6 +104,23 @@ class Liquidation(Part):
     oracle: Oracle | None
     blocked_by: list[str] = Field(description="Why the protocol would refuse to liquidate now.")
     causes: list[str] = Field(description="Why the status is unknown.")
+    joint: distances.Joint | None = Field(
+        default=None, description="Present with --full or --horizon, of a position with a debt."
+    )
+    prob: list[distances.Chance] | None = Field(
+        default=None, description="Present where `joint` is."
+    )
+    oracle_distance_frac: float | None = Field(
+        default=None,
+        description="By how much all collateral may change at the oracle's prices: liquidation.",
+    )
+    economic_distance_frac: float | None = Field(
+        default=None,
+        description="The same at market prices: the debt is no longer borne; null: not known.",
+    )
+    economic_causes: list[str] | None = Field(
+        default=None, description="Why the market price of a part is not known."
+    )
 
 
 class Greek(Part):
@@ -135,6 +154,9 @@ class Position(Part):
     allowances: list[Allowance]
     liquidation: Liquidation
     greeks: list[Greek] | None = Field(default=None, description="Present where computed.")
+    remedies: distances.Remedies | None = Field(
+        default=None, description="Present with --target-health, of a position with a debt."
+    )
     facts: Facts | None = Field(description="What only this protocol's positions have, if any.")
     provenance: Provenance
 
@@ -251,6 +273,9 @@ class RiskDocument(Document):
     schema_: Literal["underkeel.risk/1"] = Field(alias="schema")
     positions: list[Position]
     shock: Shock | None = Field(default=None, description="Present with --shock.")
+    joint: distances.Wallet | None = Field(
+        default=None, description="Present with --full or --horizon."
+    )
 
 
 class Worst(Part):
@@ -399,5 +424,6 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.scan/1": ScanDocument,
     "underkeel.stress/1": StressDocument,
     "underkeel.exposure/1": ExposureDocument,
+    "underkeel.oracles/1": OraclesDocument,
 }
 """Every document by the name in its `schema` field."""

@@ -9,7 +9,7 @@ import pytest
 from risk.distance.linear import Array, Margin
 from risk.distance.probability import (
     Course,
-    Feed,
+    Seen,
     closed_form,
     first_passage,
     first_passage_in_steps,
@@ -17,6 +17,7 @@ from risk.distance.probability import (
     wilson,
 )
 from risk.market.types import Gjr, Residuals
+from risk.oracle.replay import Behaviour, replay
 
 HOUR, DAY = 3600, 86_400
 STEP_SIGMA = 0.01
@@ -81,7 +82,7 @@ def test_simulate__two_factors_as_one__is_the_same_plane() -> None:
     assert abs(found.p - exact) <= 3 * sqrt(exact * (1 - exact) / paths)
 
 
-def chance(margin: Margin, feed: Feed, **more: Any) -> float:
+def chance(margin: Margin, feed: Behaviour, **more: Any) -> float:
     ((found,),) = simulate(
         {"x": Course(margin)}, normal(), [DAY], feeds={"f0": feed}, **more
     ).values()
@@ -90,25 +91,30 @@ def chance(margin: Margin, feed: Feed, **more: Any) -> float:
 
 
 def test_simulate__feed_with_deviation__sees_less_and_later() -> None:
-    every = chance(loan(0.97), Feed())
-    coarse = chance(loan(0.97), Feed(deviation_frac=0.02))
-    silent = chance(loan(0.97), Feed(deviation_frac=0.99))
+    every = chance(loan(0.97), Behaviour(0, inf))
+    coarse = chance(loan(0.97), Behaviour(0.02, inf))
+    silent = chance(loan(0.97), Behaviour(0.99, inf))
     assert silent == 0
     assert silent < coarse < every
 
 
 def test_simulate__heartbeat_only__speaks_on_the_hour_that_it_is_due() -> None:
-    daily = chance(loan(0.97), Feed(deviation_frac=0.99, heartbeat_s=DAY))
+    daily = chance(loan(0.97), Behaviour(0.99, DAY))
     once = first_passage_in_steps(log(0.97), 0.0, STEP_SIGMA, 24, 1)
     assert 0 < daily < once
     # it was silent for half a day already: due within the horizon twice
-    due = Feed(deviation_frac=0.99, heartbeat_s=DAY / 2, age_s=DAY / 4)
-    assert chance(loan(0.97), due) > daily
+    due = chance(loan(0.97), Behaviour(0.99, DAY / 2), ages_s={"f0": DAY / 4})
+    assert due > daily
 
 
 def test_simulate__latency__hears_fewer_steps() -> None:
-    late = chance(loan(0.97), Feed(latency_s=12 * HOUR))
-    assert 0 < late < chance(loan(0.97), Feed(latency_s=HOUR - 1)) == chance(loan(0.97), Feed())
+    late = chance(loan(0.97), Behaviour(0, inf, 12 * HOUR))
+    assert (
+        0
+        < late
+        < chance(loan(0.97), Behaviour(0, inf, HOUR - 1))
+        == chance(loan(0.97), Behaviour(0, inf))
+    )
 
 
 def test_simulate__interest__brings_it_nearer() -> None:
@@ -152,3 +158,12 @@ def test_wilson__edges__are_not_certain() -> None:
     assert (round(low, 4), high) == (0.963, 1.0)
     low, high = wilson(50, 100)
     assert (round(low, 4), round(high, 4)) == (0.4038, 0.5962)
+
+
+def test_oracle__step_by_step__says_what_the_replay_of_whole_paths_says() -> None:
+    moves = np.random.default_rng(6).standard_normal((500, 100)).cumsum(axis=1) * 0.004
+    rule = Behaviour(0.01, 20 * HOUR)
+    whole = replay(moves, HOUR, rule, age_s=7 * HOUR)
+    oracle = Seen(HOUR, [rule], [7.0 * HOUR], 500)
+    heard = [oracle.hear(moves[:, i : i + 1])[:, 0].copy() for i in range(100)]
+    assert np.array_equal(np.stack(heard, axis=1), whole)

@@ -1,0 +1,1 @@
+"""Joint distance, chances and remedies of a portfolio: wires histories to the numbers in risk/."""
