@@ -2,8 +2,8 @@
 pragma solidity 0.8.27;
 
 import {
-    HEAD, NOT_BEGUN, OK, Once, Placed, Program, STARVED, Tape,
-    affords, askWith, begin, finish, overwrite, put, take, takeAddress
+    HEAD, NOT_BEGUN, Once, Placed, Program, STARVED, Tape,
+    affords, askWith, begin, finish, needed, overwrite, put, take, takeAddress
 } from "./Tape.sol";
 
 /// @title Ask the same questions about many accounts, in one eth_call at one block.
@@ -31,6 +31,7 @@ import {
 ///          4 it may have failed for want of gas alone, or others of its question did
 abstract contract GridProgram is Program {
     uint256 private constant NATIVE = 0;
+    uint256 private constant OF_ACCOUNT = 1;
     uint256 private constant OF_ANSWER = 2;
     uint256 private constant ALWAYS = 0xffff;
     /// Failures that took much gas after which a question is not asked again.
@@ -44,6 +45,7 @@ abstract contract GridProgram is Program {
         bytes data;
         uint256 answer; // about the account at hand; zero where there is none
         uint256 burnt; // failures that took much gas
+        bool simple; // always asked, of the account itself
     }
 
     struct Run {
@@ -84,6 +86,7 @@ abstract contract GridProgram is Program {
             Question memory question = questions[i];
             question.kind = take(input, at, 1);
             question.after_ = take(input, at + 1, 2);
+            question.simple = question.kind == OF_ACCOUNT && question.after_ == ALWAYS;
             question.target = takeAddress(input, at + 3);
             uint256 hole = take(input, at + 23, 2);
             bytes memory data = new bytes(take(input, at + 25, 2));
@@ -107,39 +110,84 @@ abstract contract GridProgram is Program {
         view
         returns (bool)
     {
-        unchecked {
-            for (uint256 i; i < questions.length; ++i) {
-                Question memory question = questions[i];
-                question.answer = 0;
-                uint256 argument = uint160(who);
-                if (question.after_ != ALWAYS) {
-                    uint256 earlier = questions[question.after_].answer;
-                    if (earlier == 0) continue;
-                    if (question.kind == OF_ANSWER) argument = earlier;
-                }
-                uint256 status = STARVED;
-                uint256 answer;
-                if (question.kind == NATIVE) {
-                    if (!affords(run.tape, 0)) return false;
-                    (status, answer) = (OK, who.balance);
-                } else if (question.burnt < PATIENCE) {
-                    (status, answer) = _ask(run, question, argument);
-                    if (status == NOT_BEGUN) return false;
-                    if (status == STARVED) ++question.burnt;
-                }
-                // Nearly always nothing is there.
-                if (status | answer == 0) continue;
-                question.answer = answer;
-                uint256 cell = run.tape.done << 32 | i << 16 | status << 8;
-                if (answer >> 128 != 0) {
-                    put(run.tape, (cell | 1) << 128 | answer >> 128, 24);
-                    ++run.entries;
-                }
-                put(run.tape, cell << 128 | answer & type(uint128).max, 24);
-                ++run.entries;
-            }
-            return true;
+        for (uint256 place;; ++place) {
+            uint256 answer;
+            (place, answer) = _walk(run, questions, who, place);
+            if (place == questions.length) return true;
+            if (!_careful(run, questions, who, place, answer)) return false;
         }
+    }
+
+    /// Walk over the simple questions from a place on for as long as nothing is there. Return where
+    /// that ends, and the answer that was found there; zero if that one is still to be asked.
+    ///
+    /// Nearly all of a run is this loop. It does what `_careful` does where that finds a zero.
+    function _walk(Run memory run, Question[] memory questions, address who, uint256 from)
+        private
+        view
+        returns (uint256 place, uint256 answer)
+    {
+        uint256 need = needed(run.tape, run.allowance);
+        uint256 given = run.allowance;
+        assembly ("memory-safe") {
+            let most := div(mul(3, given), 4)
+            let count := mload(questions)
+            for { place := from } lt(place, count) { place := add(place, 1) } {
+                let question := mload(add(add(questions, 32), shl(5, place)))
+                if or(iszero(mload(add(question, 0xe0))), lt(gas(), need)) { break }
+                let data := mload(add(question, 0x80))
+                mstore(mload(add(question, 0x60)), who)
+                let used := gas()
+                // From right to left: the call comes first.
+                if iszero(and(gt(returndatasize(), 31),
+                    staticcall(given, mload(add(question, 0x40)), add(data, 32), mload(data), 0, 32)
+                )) { break }
+                used := sub(used, gas())
+                // A success that used three quarters may be of the gas's making.
+                if gt(used, most) { break }
+                answer := mload(0)
+                if answer { break }
+                mstore(add(question, 0xa0), 0)
+            }
+        }
+    }
+
+    /// Ask one question, unless its answer is known already; write down what is not zero. False:
+    /// the gas left is too little.
+    function _careful(
+        Run memory run, Question[] memory questions, address who, uint256 place, uint256 answer
+    ) private view returns (bool) {
+        Question memory question = questions[place];
+        uint256 status;
+        if (answer == 0) {
+            question.answer = 0;
+            uint256 argument = uint160(who);
+            if (question.after_ != ALWAYS) {
+                uint256 earlier = questions[question.after_].answer;
+                if (earlier == 0) return true;
+                if (question.kind == OF_ANSWER) argument = earlier;
+            }
+            if (question.kind == NATIVE) {
+                if (!affords(run.tape, 0)) return false;
+                answer = who.balance;
+            } else if (question.burnt == PATIENCE) {
+                status = STARVED;
+            } else {
+                (status, answer) = _ask(run, question, argument);
+                if (status == NOT_BEGUN) return false;
+                if (status == STARVED && ++question.burnt == PATIENCE) question.simple = false;
+            }
+            if (status | answer == 0) return true;
+        }
+        question.answer = answer;
+        uint256 cell = run.tape.done << 32 | place << 16 | status << 8;
+        if (answer >> 128 != 0) {
+            put(run.tape, (cell | 1) << 128 | answer >> 128, 24);
+            ++run.entries;
+        }
+        put(run.tape, cell << 128 | answer & type(uint128).max, 24);
+        ++run.entries;
+        return true;
     }
 
     function _ask(Run memory run, Question memory question, uint256 argument)

@@ -17,7 +17,7 @@ from world.world import World, actor
 import protocols
 from chain.calls import ReadFailed, Run
 from chain.endpoint import Path
-from chain.types import checksum
+from chain.types import Address, checksum
 from protocols.adapter import Adapter
 from protocols.registry import ADAPTERS, BY_NAME
 from protocols.types import Position, Reading
@@ -41,11 +41,11 @@ def on_anvil(anvil: World[Anvil]) -> Iterator[Peopled]:
 
 
 @pytest.fixture(scope="module")
-def on_tester(on_anvil: Peopled) -> Iterator[Peopled]:
+def on_tester(anvil: World[Anvil], on_anvil: Peopled) -> Iterator[Peopled]:
     # Here, because py-evm takes seconds to import; it is slow, too.
     from world.tester import copied
 
-    with copied(on_anvil.world) as world:
+    with copied(anvil) as world:
         yield Peopled(world, on_anvil.stages, on_anvil.people).one()
 
 
@@ -67,7 +67,7 @@ def same(crowd: Peopled, adapter: Adapter) -> Reading | None:
 
 
 @contextmanager
-def planted(node: Node, codes: Mapping[str, str]) -> Iterator[None]:
+def planted(node: Node, codes: Mapping[Address, str]) -> Iterator[None]:
     """Put code where contracts were, for a while."""
     taken = node.rpc.request("evm_snapshot")
     for where, code in codes.items():
