@@ -38,6 +38,7 @@ FULL = (
     *(Size("health", 1_000, 30, away) for away in AWAY),
     Size("health", 10_000, 30),
     *(Size("uniswap", NFTS, 30, away) for away in AWAY),
+    *(Size("owners", 1_000, 30, away) for away in AWAY),
     *_grid(10),
 )
 Results = dict[Size, Measured]
@@ -79,7 +80,8 @@ def main() -> int:
         part = list(group)
         most = max(size.accounts for size in part)
         print(f"preparing {most:,} accounts × {reserves} reserves …", file=sys.stderr)
-        with staged(reserves, most) as scene:
+        owners = max((size.accounts for size in part if size.task == "owners"), default=0)
+        with staged(reserves, most, owners) as scene:
             for size in part:
                 print(f"[{len(results) + 1}/{len(sizes)}] {size}, after "
                       f"{time.monotonic() - began:.0f} s", file=sys.stderr)  # fmt: skip

@@ -70,13 +70,14 @@ def _ours(name: str, how: str, most: int = NO_LIMIT, *tasks: str) -> Contestant:
     )
 
 
-TASKS = ("full", "health", "uniswap")
+TASKS = ("full", "health", "uniswap", "owners")
 REFERENCE = "multicall.py"
 """Whom the ratios are taken from: the best Python peer."""
 
 NAIVE, DANK, EXTENDED = "web3.py, naive", "dank_mids", "eth_defi multicall"
 VIEM, LENS, STORAGE = "viem, tuned", "underkeel, lens", "underkeel, storage"
 HEALTH, WARM = "underkeel, health lens", "underkeel, adapter warm"
+OWNERS = "underkeel, positions lens"
 
 CONTESTANTS = (
     replace(_peer(NAIVE, "web3", "run_web3.py", 300, how="naive"), far=0),
@@ -102,4 +103,5 @@ CONTESTANTS = (
     _ours(HEALTH, "lens-health", NO_LIMIT, "health"),
     _ours("underkeel, adapter", "cold", NO_LIMIT, "uniswap"),
     _ours(WARM, "warm", NO_LIMIT, "uniswap"),
+    _ours(OWNERS, "owners", NO_LIMIT, "owners"),
 )

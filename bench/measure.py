@@ -19,10 +19,13 @@ from bench.contestants import Contestant
 from bench.delay import Delay
 from bench.environments import Environment
 from bench.reader import Failed, Reader
-from bench.scene import Scene
+from bench.scene import EACH, Scene
 
 MANY = 100_000
 """Cells from which a peer is measured once, without a warm-up, which it would take long for."""
+
+ENOUGH_S = 10.0
+"""Time a contestant has read for at one size after which it has no further turn."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,10 @@ class Size:
         far = f", {self.latency_ms} ms" if self.latency_ms else ""
         if self.task == "uniswap":
             return f"uniswap v3, {self.accounts} positions of one owner{far}"
+        if self.task == "owners":
+            return (
+                f"uniswap v3, {EACH * self.accounts:,} positions of {self.accounts:,} owners{far}"
+            )
         return f"{self.task} {self.accounts:,} × {self.reserves}{far}"
 
 
@@ -138,7 +145,8 @@ def _rounds(
         names = list(readers)
         start = turn * len(names) // max(runs, 1)
         for name in names[start:] + names[:start]:
-            if turn and name.removesuffix(_floor("")) in once:
+            spent = sum(readers[name].walls)
+            if turn and (name.removesuffix(_floor("")) in once or spent > ENOUGH_S):
                 continue
             progress(f"round {turn + 1} of {runs}: {name}")
             try:

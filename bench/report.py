@@ -82,8 +82,9 @@ medians. Node, proxy and reader share the machine: trust the ratios, not the mil
 A real Aave V3.0.2 market on a local anvil. `full` is 3·P·R balances (aToken scaled, debt scaled,
 wallet) + P user configurations + 2·R (reserve data, price) for P accounts × R reserves, 7 % of
 the balances not zero; `health` is `getUserAccountData` of P accounts, or what our lens needs to
-compute the same; `uniswap v3` is every NFT of one owner with its pool's price and fee growth (our
-adapter also reads tokens, prices and a TWAP to check them by). Everyone reads at one block. A
+compute the same; `uniswap v3` is every NFT of one owner, or of many, with its pool's price and fee
+growth (ours also reads the manager's account in the pool, tokens and a TWAP, of which amounts and
+fees come exact to the wei). Everyone reads at one block. A
 digest over all words proves that all did the same work; whoever differs is not in the tables.
 
 ## How it is measured

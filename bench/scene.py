@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SHARE = 0.07
 BATCH = 2_000
 NFTS = 20
+EACH = 3
+"""NFTs of each account, where it has any."""
 POOLS = (("WETH", "USDC", 500, 10), ("WETH", "USDC", 3000, 60), ("WBTC", "WETH", 3000, 60))
 CHAIN_ID = 8453
 """Peers look Multicall3 up by chain id, and one wants it deployed at a block we do not reach on
@@ -45,8 +47,8 @@ class Scene:
 
 
 @contextmanager
-def staged(reserves: int, accounts: int) -> Iterator[Scene]:
-    """Run a node with so many reserves and accounts."""
+def staged(reserves: int, accounts: int, owners: int = 0) -> Iterator[Scene]:
+    """Run a node with so many reserves and accounts, the first of which own NFTs."""
     from world.actors import market30
     from world.anvil import Anvil
     from world.book import read_book
@@ -65,7 +67,7 @@ def staged(reserves: int, accounts: int) -> Iterator[Scene]:
         listed = market.reserves[:reserves]
         people = [_address(f"bench account {i}") for i in range(accounts)]
         _inject(world, market, people, reserves)
-        owner = _provide(world)
+        owner = _provide(world, people[:owners])
         head = world.node.mine()
         rows = [
             {"asset": r.asset, "a_token": r.a_token, "variable_debt": r.variable_debt}
@@ -88,21 +90,29 @@ def staged(reserves: int, accounts: int) -> Iterator[Scene]:
         yield Scene(world.node.url, about, people)
 
 
-def _provide(world: World[Anvil]) -> Address:
-    """Give one owner NFTs of every width in three pools."""
+def _provide(world: World[Anvil], people: list[Address]) -> Address:
+    """Give one owner NFTs of every width in three pools, and people some each."""
     from world.actors import uniswap
 
     owner = _address("bench provider")
     world.node.fund([owner])
-    txs = []
-    for number in range(NFTS):
-        a, b, fee, spacing = POOLS[number % len(POOLS)]
+    txs, amount = [], 10**15
+    manager = uniswap.manager(world)
+    for place, (a, b, fee, spacing) in enumerate(POOLS):
         pair = uniswap.in_order(world, a, b)
         tick = uniswap.sqrt_price_and_tick(world, *pair, fee)[1] // spacing * spacing
-        width = spacing * (number + 1)
+        given = EACH * amount * (NFTS + len(people))
         txs += uniswap.mint_position_txs(
-            world, owner, *pair, fee, tick - width, tick + width, 10**15, 10**15
-        )
+            world, owner, *pair, fee, tick - spacing, tick + spacing, given, given
+        )[:-1]  # the tokens and their approvals alone
+        tokens = [world.book.tokens[symbol].address for symbol in pair]
+        mine = [(owner, number) for number in range(NFTS) if number % len(POOLS) == place]
+        theirs = [(who, number) for number, who in enumerate(people)]
+        for who, number in mine + theirs:
+            width = spacing * (number % 100 + 1)
+            ends = (tick - width, tick + width)
+            params = (*tokens, fee, *ends, amount, amount, 0, 0, who, uniswap.FAR)
+            txs.append(manager.tx(owner, "mint", params, gas=uniswap.MINT_GAS))
     for sender in (world.book.admin, owner):
         world.node.send_many(tx for tx in txs if tx.sender == sender)
     return owner

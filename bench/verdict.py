@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bench.contestants import DANK, EXTENDED, HEALTH, LENS, NAIVE, REFERENCE, STORAGE, VIEM, WARM
+from bench.contestants import (
+    DANK,
+    EXTENDED,
+    HEALTH,
+    LENS,
+    NAIVE,
+    OWNERS,
+    REFERENCE,
+    STORAGE,
+    VIEM,
+    WARM,
+)
 from bench.measure import Measured, Result, Size
 from bench.scene import NFTS
 
@@ -17,6 +28,7 @@ SMALL = Size("full", 1, 10)
 WHOLE = Size("full", 10_000, 30)
 HEALTHS = Size("health", 1_000, 30)
 NFT = Size("uniswap", NFTS, 30)
+NFT_OWNERS = Size("owners", 1_000, 30)
 
 
 def far(size: Size, latency_ms: int = 100) -> Size:
@@ -63,6 +75,16 @@ def times(size: Size, ours: str, theirs: str, figure: Figure = wall) -> Callable
     return measured
 
 
+def across(size: Size, ours: str, other_size: Size, theirs: str) -> Callable[..., float | None]:
+    """How many times longer the other takes for what it has to read for the same."""
+
+    def measured(results: Results) -> float | None:
+        one, other = _one(results, size, ours), _one(results, other_size, theirs)
+        return other.wall_ms / one.wall_ms if one and other else None
+
+    return measured
+
+
 def over_replay(size: Size, ours: str) -> Callable[..., float | None]:
     """Our time over that of the same requests, sent again without us."""
 
@@ -99,7 +121,8 @@ TARGETS = (
     Target("1,000 × 30, lens: × multicall.py", 20, times(THOUSAND, LENS, REFERENCE)),
     Target("1,000 × 30, lens: × viem tuned", 40, times(THOUSAND, LENS, VIEM)),
     Target("1,000 × 30, storage: × multicall.py", 40, times(THOUSAND, STORAGE, REFERENCE)),
-    Target("1,000 × 30, health: × multicall.py", 75, times(HEALTHS, HEALTH, REFERENCE)),
+    Target("1,000 × 30, health of all: × multicall.py's snapshot", 75,
+           across(HEALTHS, HEALTH, THOUSAND, REFERENCE)),
     Target("1,000 × 30, lens: × less CPU than multicall.py", 50,
            times(THOUSAND, LENS, REFERENCE, cpu)),
     Target("1,000 × 30, lens: wall over raw replay", 1.15, over_replay(THOUSAND, LENS), True),
@@ -117,6 +140,9 @@ TARGETS = (
     Target("Uniswap v3, one owner, 100 ms: × multicall.py", 8, times(far(NFT), WARM, REFERENCE)),
     Target("Uniswap v3, one owner: POSTs after the head", 1,
            figure_of(NFT, WARM, lambda r: r.posts), True),
+    Target("Uniswap v3, 1,000 owners: × multicall.py", 4, times(NFT_OWNERS, OWNERS, REFERENCE)),
+    Target("Uniswap v3, 1,000 owners, 100 ms: × multicall.py", 8,
+           times(far(NFT_OWNERS), OWNERS, REFERENCE)),
     Target("10,000 × 30, lens: MB the reader grew by", 300,
            figure_of(WHOLE, LENS, lambda r: r.peak_mb), True),
     Target("10,000 × 30, lens: MB of the whole process", 300,

@@ -58,7 +58,8 @@ class Work:
     """The position manager, and an owner of NFTs."""
     task: str
     """`full`: all balances, flags, reserves and prices; `health`: the pool's account data;
-    `uniswap`: the owner's positions, with their pools' prices and fee growth."""
+    `uniswap`: the owner's positions, with their pools' prices and fee growth; `owners`: those of
+    all accounts."""
     warm: int
     """How often to read before the clock runs."""
     mark: str | None
@@ -74,7 +75,7 @@ class Work:
     @property
     def cells(self) -> int:
         """How many calls, the first ones, are about accounts."""
-        if self.task == "uniswap":
+        if self.task in ("uniswap", "owners"):
             return len(self.accounts)
         each = 1 if self.task == "health" else 3 * len(self.reserves) + 1
         return len(self.accounts) * each

@@ -22,6 +22,7 @@ from chain.types import Address, BlockRef
 from protocols.adapter import Market
 from protocols.types import Position
 from protocols.uniswap_v3 import UniswapV3, UniswapV3State
+from protocols.uniswap_v3.bulk import read_columns
 
 
 class Recorder(HttpTransport):
@@ -116,6 +117,24 @@ def adapter(work: Work) -> Iterable[Any]:
     )
 
 
+def owners(work: Work) -> Iterable[Any]:
+    """Read all accounts' NFTs as columns."""
+    client = READER.open(work)
+    assert READER.at is not None
+    market = Market("uniswap-v3", "bench", Address(work.uniswap["manager"]), {})
+    accounts = [Address(account) for account in work.accounts]
+    found = client.snapshot(READER.at).bulk(read_columns(market, accounts, READER.at))
+    prices = [one.pool.sqrt_price for one in found.pools]
+    rows = zip(
+        found.token_id.tolist(), found.liquidity.tolist(), *(end.tolist() for end in found.ticks),
+        found.rows["pool"].tolist(), strict=True,
+    )  # fmt: skip
+    return sorted(
+        [token, high << 64 | low, lower, upper, prices[pool]]
+        for token, (high, low), lower, upper, pool in rows
+    )
+
+
 def noted(read: Callable[[Work], Iterable[Any]]) -> Callable[[Work], Iterable[Any]]:
     """Write what the last run sent, where that is wanted."""
 
@@ -130,5 +149,5 @@ def noted(read: Callable[[Work], Iterable[Any]]) -> Callable[[Work], Iterable[An
 
 if __name__ == "__main__":
     how = json.loads(File(sys.argv[1]).read_text())["options"]["how"]
-    by_adapter = how in ("cold", "warm")
-    run(noted(adapter if by_adapter else lens if how.startswith("lens") else reads), "here")
+    by_how = {"cold": adapter, "warm": adapter, "owners": owners}
+    run(noted(by_how.get(how, lens if how.startswith("lens") else reads)), "here")
