@@ -15,6 +15,7 @@ from protocols.morpho import (
     accrue,
     to_assets_down,
     to_assets_up,
+    to_shares_down,
     to_shares_up,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "rate_segments",
     "to_assets_down",
     "to_assets_up",
+    "to_shares_down",
     "to_shares_up",
     "w_exp",
 ]

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from protocols.morpho import to_shares_down
-from protocols.morpho_blue.math import Accrued, accrue, average_rate
+from protocols.morpho_blue.math import Accrued, accrue, average_rate, to_shares_down
 from protocols.morpho_blue.state import MorphoPosition
 from risk.liquidation.morpho_blue import ENGINE
 from risk.remedy.types import Kind, Lever
