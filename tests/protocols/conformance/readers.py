@@ -16,6 +16,8 @@ from protocols.adapter import Market
 from protocols.erc4626.bulk import Holders, Kind, read_holders
 from protocols.erc4626.state import VaultHolding
 from protocols.types import Position
+from protocols.uniswap_v3 import bulk as uniswap_v3
+from protocols.uniswap_v3.columns import Columns as Nfts
 from protocols.wallet.bulk import Holdings, read_holdings
 
 UNKNOWN = object()
@@ -27,7 +29,12 @@ class Reader:
 
     read: Callable[[Market, Sequence[Address], BlockRef], Bulk[Any]]
     said: Callable[[Any, int], object]
-    meant: Callable[[Position | None], object]
+    meant: Callable[[Sequence[Position]], object]
+
+
+def _only(positions: Sequence[Position]) -> Position | None:
+    assert len(positions) < 2
+    return positions[0] if positions else None
 
 
 def _account(columns: Columns, row: int) -> object:
@@ -38,7 +45,8 @@ def _account(columns: Columns, row: int) -> object:
     return state if state.holdings else None
 
 
-def _state(position: Position | None) -> object:
+def _state(positions: Sequence[Position]) -> object:
+    position = _only(positions)
     if position is None or position.state is None:
         return position and UNKNOWN
     assert isinstance(position.state, AaveAccount)
@@ -56,7 +64,8 @@ def _holder(holders: Holders, row: int) -> object:
     return values if values[0] else None
 
 
-def _views(position: Position | None) -> object:
+def _views(positions: Sequence[Position]) -> object:
+    position = _only(positions)
     if position is None:
         return None
     state = position.state
@@ -64,9 +73,16 @@ def _views(position: Position | None) -> object:
     return [state.shares, state.claim, state.preview, state.max_withdraw, state.max_redeem]
 
 
+def _nfts(columns: Nfts, row: int) -> object:
+    if row in columns.unknown:
+        return UNKNOWN
+    return [columns.position(i) for i, owner in enumerate(columns.account.tolist()) if owner == row]
+
+
 READERS = {
     "aave-v3": Reader(lambda m, a, at: read_columns(m.root, a, at), _account, _state),
     "erc4626": Reader(lambda m, a, at: read_holders(m.root, a, at), _holder, _views),
-    "wallet": Reader(read_holdings, Holdings.position, lambda position: position),
+    "uniswap-v3": Reader(uniswap_v3.read_columns, _nfts, list),
+    "wallet": Reader(read_holdings, Holdings.position, _only),
 }
 """By the adapter's name."""

@@ -20,7 +20,7 @@ from chain.endpoint import Path
 from chain.types import Address, checksum
 from protocols.adapter import Adapter
 from protocols.registry import ADAPTERS, BY_NAME
-from protocols.types import Position, Reading
+from protocols.types import Position, Reading, Unreadable
 from tests.protocols.conformance.nasty import NASTY
 from tests.protocols.conformance.people import Peopled, peopled
 from tests.protocols.conformance.readers import READERS, UNKNOWN
@@ -138,9 +138,12 @@ def as_the_adapter(crowd: Peopled, name: str) -> list[object]:
     first, *others = said.values()
     assert all(other == first for other in others), said
     if isinstance(truth, Reading):
-        known = {p.owner: p for p in truth.positions if isinstance(p, Position)}
-        lost = {p.owner for p in truth.positions} - set(known)
-        assert first == [UNKNOWN if a in lost else reader.meant(known.get(a)) for a in accounts]
+        lost = {p.owner for p in truth.positions if isinstance(p, Unreadable)}
+        known: dict[Address, list[Position]] = {account: [] for account in accounts}
+        for position in truth.positions:
+            if isinstance(position, Position):
+                known[position.owner].append(position)
+        assert first == [UNKNOWN if a in lost else reader.meant(known[a]) for a in accounts]
     return first
 
 
