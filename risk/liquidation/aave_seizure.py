@@ -49,6 +49,8 @@ class Call:
     taken_base: int
     """Value of what leaves the account: to the liquidator and to the protocol."""
     seized_base: int
+    ends: bool
+    """Whether it takes all collateral by value, so that the pool cancels what is still owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,7 @@ def _largest(
         repaid_base=debt_price * repaid // debt.unit,
         taken_base=price * (seized + fee) // collateral.unit,
         seized_base=price * seized // collateral.unit,
+        ends=ends,
     )
 
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 from chain.types import Address
 from chain.units import RAY, div_up, mul_div_half_up
 from protocols.aave_v3.math import (
-    lines,
     normalized_debt,
     normalized_income,
     total_debt,
@@ -59,8 +58,7 @@ def aave(account: AaveAccount) -> Unwound | None:
         holdings=tuple(_after(account, holding, call) for holding in account.holdings),
     )
     lost: dict[Address, int] = {}
-    left = any(line.collateral for line in lines(after, after.timestamp))
-    if account.rules.closes_dust and not left:
+    if call.ends:
         lost = {
             h.reserve.asset: total_debt(h, after.timestamp, after.rules)
             for h in after.holdings
