@@ -99,24 +99,25 @@ def measure(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         readers: dict[str, Reader] = {}
         versions: dict[str, str] = {}
+        started: list[Reader] = []
+        for contestant, environment in chosen:  # all at once: starting is not timed
+            url = scene.url
+            if size.latency_ms:
+                url = stack.enter_context(Delay(scene.url, size.latency_ms / 1000)).url
+            work = _work(contestant, scene, size, url=url)
+            started.append(stack.enter_context(Reader(contestant, environment, work)))
         for number, (contestant, environment) in enumerate(chosen):
             progress(f"{contestant.name} warms up")
             replay = None
             try:
-                url = scene.url
-                if size.latency_ms:
-                    url = stack.enter_context(Delay(scene.url, size.latency_ms / 1000)).url
-                reader = stack.enter_context(
-                    Reader(contestant, environment, _work(contestant, scene, size, url=url))
-                )
-                versions[contestant.name] = reader.ready()
+                versions[contestant.name] = started[number].ready()
                 if contestant.replayed and not size.latency_ms:
                     record = folder / f"{number}.json"
                     replay = _replay(stack, contestant, environment, scene, size, record)
             except Failed as failure:
                 found.faults[contestant.name] = str(failure)
                 continue
-            readers[contestant.name] = reader
+            readers[contestant.name] = started[number]
             if replay is not None:
                 readers[_floor(contestant.name)] = replay
         _rounds(readers, chosen, size, runs, found, progress)

@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bench.contestants import (
-    DANK,
-    EXTENDED,
-    HEALTH,
-    LENS,
-    NAIVE,
-    OWNERS,
-    REFERENCE,
-    STORAGE,
-    VIEM,
-    WARM,
-)
+from bench.contestants import DANK, EXTENDED, HEALTH, LENS, NAIVE, REFERENCE, STORAGE, VIEM, WARM
 from bench.measure import Measured, Result, Size
 from bench.scene import NFTS
 
@@ -28,7 +17,6 @@ SMALL = Size("full", 1, 10)
 WHOLE = Size("full", 10_000, 30)
 HEALTHS = Size("health", 1_000, 30)
 NFT = Size("uniswap", NFTS, 30)
-NFT_OWNERS = Size("owners", 1_000, 30)
 
 
 def far(size: Size, latency_ms: int = 100) -> Size:
@@ -140,9 +128,6 @@ TARGETS = (
     Target("Uniswap v3, one owner, 100 ms: × multicall.py", 8, times(far(NFT), WARM, REFERENCE)),
     Target("Uniswap v3, one owner: POSTs after the head", 1,
            figure_of(NFT, WARM, lambda r: r.posts), True),
-    Target("Uniswap v3, 1,000 owners: × multicall.py", 4, times(NFT_OWNERS, OWNERS, REFERENCE)),
-    Target("Uniswap v3, 1,000 owners, 100 ms: × multicall.py", 8,
-           times(far(NFT_OWNERS), OWNERS, REFERENCE)),
     Target("10,000 × 30, lens: MB the reader grew by", 300,
            figure_of(WHOLE, LENS, lambda r: r.peak_mb), True),
     Target("10,000 × 30, lens: MB of the whole process", 300,
