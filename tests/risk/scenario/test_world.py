@@ -158,7 +158,7 @@ def test_stress__real_morpho__liquidated__leaves_what_the_model_says_to_the_wei(
         assert state.oracle is not None
         opaque = replace(position, state=replace(state, oracle=replace(state.oracle, parts=None)))
         price = state.oracle.price * (20 + 2 * n) // 100
-        moves = {state.oracle.address: price / state.oracle.price}
+        moves: dict[str, float] = {state.oracle.address: price / state.oracle.price}
         held = exposed(opaque, valuation)
         fate = play(held, path_to(moves, moves))
         if not fate.taken:
