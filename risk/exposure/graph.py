@@ -117,7 +117,7 @@ def build(dependencies: Sequence[Dependencies], survey: Survey, lgd: Mapping[str
     why = _reasons(links)
     powers = powers_of(survey)
     edges = [
-        Edge(link.source, link.target, link.kind.value, lgd[link.kind.value] * link.share,
+        Edge(link.source, link.target, link.kind.value, _part(link, survey, lgd) * link.share,
              link.evidence)
         for link in links
         if link.target not in BURNED
@@ -145,6 +145,12 @@ def build(dependencies: Sequence[Dependencies], survey: Survey, lgd: Mapping[str
             delay = least.get(name, 0) if kind is NodeKind.CONTROL else None
             nodes[name] = Node(name, kind, facts, judged, delay)
     return Graph(nodes, _single(edges))
+
+
+def _part(link: Link, survey: Survey, lgd: Mapping[str, float]) -> float:
+    """Return the part lost; a contract made of feeds loses all of itself with one of them."""
+    composed = link.kind is LinkKind.FEED and link.source in survey.facts
+    return lgd[LinkKind.SOURCE.value if composed else link.kind.value]
 
 
 def _circle(end: str, lgd: Mapping[str, float]) -> Edge:

@@ -71,7 +71,7 @@ class Losses:
     known_usd: float
     """Expected loss of the positions whose value is known."""
     el_usd: float | None
-    """None where any position's value is not known: then `known_usd` is a lower bound."""
+    """None where any position or its value is not known: then `known_usd` is a lower bound."""
     worst: tuple[Worst, ...]
     hhi: Mapping[str, float | None]
     cover: tuple[Covered, ...]
@@ -94,8 +94,13 @@ def losses(
     scored: Mapping[str, Mapping[str, Score]],
     exposed: Sequence[Exposed],
     cover: Sequence[Cover] = (),
+    *,
+    whole: bool = True,
 ) -> Losses:
-    """Return losses over several chains; graphs and scores by the name in `Exposed.chain`."""
+    """Return losses over several chains; graphs and scores by the name in `Exposed.chain`.
+
+    Not `whole` where there may be positions that were not read: the sum is then not known.
+    """
     chances: dict[str, float] = {}
     members: dict[str, dict[str, None]] = {}
     for chain, graph in graphs.items():
@@ -105,13 +110,13 @@ def losses(
                 members.setdefault(key, {})[qualified(chain, node.id)] = None
                 chances[key] = max(chances.get(key, 0.0), scored[chain][node.id].pd)
     found = tuple(_position(graphs[one.chain], one, chances) for one in exposed)
-    unpriced = any(p.el_usd is None for p in found)
+    unknown = not whole or any(p.el_usd is None for p in found)
     known = sum(p.el_usd for p in found if p.el_usd is not None)
     worst = _worst(found, chances, members)
     return Losses(
         positions=found,
         known_usd=known,
-        el_usd=None if unpriced else known,
+        el_usd=None if unknown else known,
         worst=worst,
         hhi=_concentration(graphs, found),
         cover=tuple(_covered(c, worst) for c in cover),

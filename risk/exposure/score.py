@@ -81,6 +81,8 @@ def _factors(node: Node, graph: Graph, known: Knowledge) -> Iterator[Factor]:
         yield from _code(node, graph, known, fact)
     if node.kind is NodeKind.CONTROL:
         yield from _holder(node, known)
+    if node.kind is NodeKind.ACCOUNT:
+        yield from _signatures(node, known)
     if node.kind is NodeKind.ORACLE:
         yield from _oracle(node, graph, known)
     if node.kind is NodeKind.BRIDGE:
@@ -141,10 +143,15 @@ def _holder(node: Node, known: Knowledge) -> Iterator[Factor]:
     what = "; ".join(facts.unknown) if facts and facts.unknown else "what answers at the address"
     yield _factor(known, "admin", word, what if facts else "it could not be found or followed")
     yield _factor(known, "delay", float(node.delay_s or 0), "the shortest of all ways")
-    if facts is not None and facts.safe is not None:
-        signers = f"{facts.safe.threshold} of {len(facts.safe.owners)}"
-        modules = f", {len(facts.safe.modules)} modules" if facts.safe.modules else ""
-        yield _factor(known, "signatures", facts.safe.threshold, signers + modules)
+    yield from _signatures(node, known)
+
+
+def _signatures(node: Node, known: Knowledge) -> Iterator[Factor]:
+    safe = node.facts.safe if node.facts else None
+    if safe is not None:
+        signers = f"{safe.threshold} of {len(safe.owners)}"
+        modules = f", {len(safe.modules)} modules" if safe.modules else ""
+        yield _factor(known, "signatures", safe.threshold, signers + modules)
 
 
 _ADMIN: Mapping[Kind, AdminKind] = {

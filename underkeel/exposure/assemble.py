@@ -65,8 +65,10 @@ def unknowns(chain: ChainExposure) -> Iterable[str]:
     yield from (f"{a}: named, and too far away to follow" for a in chain.read.survey.unseen)
 
 
-def assemble(reads: Sequence[Read], priors: Priors, facts: UserFacts) -> Exposure:
-    """Return the judgement of what was read."""
+def assemble(
+    reads: Sequence[Read], priors: Priors, facts: UserFacts, *, whole: bool = True
+) -> Exposure:
+    """Return the judgement of what was read; not `whole` where something was not."""
     chains: list[ChainExposure] = []
     exposed: list[Exposed] = []
     for read in reads:
@@ -83,7 +85,9 @@ def assemble(reads: Sequence[Read], priors: Priors, facts: UserFacts) -> Exposur
         ]
     graphs = {chain.read.name: chain.graph for chain in chains}
     scored = {chain.read.name: chain.scores for chain in chains}
-    return Exposure(tuple(chains), losses(graphs, scored, exposed, facts.cover), priors)
+    return Exposure(
+        tuple(chains), losses(graphs, scored, exposed, facts.cover, whole=whole), priors
+    )
 
 
 def _problems(read: Read) -> Mapping[str, tuple[str, ...]]:

@@ -72,7 +72,8 @@ def find(
                     differences.append(compare(earlier, read, client.snapshot(report.at)))
         except ChainError as error:
             failed.append((report.name, config.scrub(str(error))))
-    exposure = assemble(reads, asked.priors, asked.facts)
+    whole = not (failed or portfolio.unreadable or any(c.fault for c in portfolio.chains))
+    exposure = assemble(reads, asked.priors, asked.facts, whole=whole)
     return Found(portfolio, exposure, tuple(differences), tuple(failed))
 
 
