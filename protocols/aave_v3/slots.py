@@ -17,6 +17,7 @@ from protocols.aave_v3.lens import Misshapen
 
 PROGRAM: Final = "storage_lens"
 SOLIDITY, VYPER = 0, 1
+EVERY: Final = 2
 WORD_GAS: Final = 2_600
 """For one word: a cold SLOAD, two hashes' worth of memory, an entry."""
 SKIP_GAS: Final = 120
@@ -40,10 +41,11 @@ class Job:
     slots: int = 1
     order: int = SOLIDITY
 
-    def pack(self) -> bytes:
-        """Return the job as the lens is given it."""
+    def pack(self, *, every: bool) -> bytes:
+        """Return the job as the lens is given it, for all accounts or for those of its mask."""
         numbers = self.slot.to_bytes(32, "big") + self.slots.to_bytes(2, "big")
-        return bytes.fromhex(self.contract[2:]) + numbers + bytes([self.order])
+        order = self.order | EVERY * (every and self.slots == 1)
+        return bytes.fromhex(self.contract[2:]) + numbers + bytes([order])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def lens(mode: str, jobs: Sequence[Job], accounts: U8, masks: NDArray[np.bool_])
     return Lens(
         PROGRAM,
         mode,
-        head + b"".join(job.pack() for job in jobs),
+        head
+        + b"".join(job.pack(every=all_) for job, all_ in zip(jobs, masks.all(axis=0), strict=True)),
         np.hstack([accounts, bits]).tobytes(),
         width=20 + bits.shape[1],
         places=tuple(dict.fromkeys(job.contract for job in jobs)),
