@@ -7,7 +7,7 @@ a history is not left out: its volatility is assumed, wide, and the assumption i
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from protocols.types import Position
 from risk.distance.joint import ClosedForm, Joint, closed_form
@@ -23,10 +23,12 @@ from risk.market.residuals import standardise
 from risk.market.returns import align
 from risk.market.types import DAY_S, Covariance, PriceSeries, Residuals
 from risk.oracle.replay import Behaviour
+from risk.oracle.types import FeedTrust
 from risk.types import Assessment
 from underkeel.config.load import Config
 from underkeel.discovery import Progress
 from underkeel.history.collect import Histories, histories
+from underkeel.oracles.read import FeedReport, read_oracles
 from underkeel.portfolio import ChainReport, Portfolio
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,8 @@ class Study:
     """Positions with a debt that could not be measured, and why."""
     covariance: Covariance
     residuals: Residuals
+    trusts: Mapping[str, FeedTrust]
+    """By the factor's key, of factors that are one feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +98,21 @@ def study(
     paths: int = PATHS,
 ) -> Study:
     """Read what histories are needed and measure every position that has a debt."""
-    measured, unmeasured = _measure(portfolio, max(*HORIZONS_S, horizon_s))
+    measured, unmeasured = measure(portfolio, max(*HORIZONS_S, horizon_s))
     wanted: dict[str, dict[str, str]] = {}
     for one in measured.values():
         known = wanted.setdefault(one.chain.name, {})
         known.update((factor.name, factor.label) for factor in one.factors)
     past = histories(config, portfolio, wanted, progress) if measured else Histories()
-    return judged(measured, unmeasured, past, horizon_s, paths)
+    feeds = read_oracles(config, portfolio, progress) if measured else ()
+    return judged(measured, unmeasured, past, feeds, horizon_s, paths)
 
 
 def judged(
     measured: Mapping[Id, _Measured],
     unmeasured: Mapping[Id, str],
     past: Histories,
+    feeds: Sequence[FeedReport],
     horizon_s: int,
     paths: int,
 ) -> Study:
@@ -126,13 +132,14 @@ def judged(
     spread = covariance(returns, order)
     spread = with_volatility(spread, {v.factor: v.sigma_daily for v in residuals.volatility})
     margins = {name: one.margin for name, one in measured.items()}
+    trusts = {f"{report.chain} {report.trust.upkeep.feed}": report.trust for report in feeds}
     wallet = first_to_fall(margins, spread, horizon_s)
     horizons = tuple(sorted({*HORIZONS_S, horizon_s}))
     chances = simulate(
         {name: Course(one.margin, one.later) for name, one in measured.items()},
         residuals,
         horizons,
-        feeds=_feeds(measured, past),
+        feeds={key: Behaviour.of(trust.rule) for key, trust in trusts.items()},
         ages_s=_ages(measured),
         paths=paths,
     )
@@ -144,7 +151,7 @@ def judged(
             found[name] = _found(one, joints[name], spread, chances[name], horizon_s)
         except ArithmeticError as failure:
             doubts[name] = str(failure) or type(failure).__name__
-    return Study(horizon_s, found, wallet, labels, doubts, spread, residuals)
+    return Study(horizon_s, found, wallet, labels, doubts, spread, residuals, trusts)
 
 
 def key_of(chain: ChainReport, factor: str) -> str:
@@ -152,7 +159,8 @@ def key_of(chain: ChainReport, factor: str) -> str:
     return f"{chain.name} {factor}"
 
 
-def _measure(portfolio: Portfolio, horizon_s: int) -> tuple[dict[Id, _Measured], dict[Id, str]]:
+def measure(portfolio: Portfolio, horizon_s: int) -> tuple[dict[Id, _Measured], dict[Id, str]]:
+    """Return every position that may be liquidated, and those whose margin is not known."""
     measured: dict[Id, _Measured] = {}
     unmeasured: dict[Id, str] = {}
     for chain in portfolio.chains:
@@ -224,17 +232,6 @@ def _found(
     )
     plane = closed_form(one.margin, sigma)
     return Found(joint, plane, edge, tuple(told), one.factors, assumed)
-
-
-def _feeds(measured: Mapping[Id, _Measured], past: Histories) -> dict[str, Behaviour]:
-    """Return how each feed speaks, where that was learned; all others speak at every step."""
-    rules: Mapping[tuple[str, str], Any] = getattr(past, "rules", {})
-    return {
-        key_of(one.chain, factor.name): Behaviour.of(rules[one.chain.name, factor.name])
-        for one in measured.values()
-        for factor in one.factors
-        if (one.chain.name, factor.name) in rules
-    }
 
 
 def _ages(measured: Mapping[Id, _Measured]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Fill the parts of the risk document that hang on joint moves."""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from risk.distance.economic import Apart
@@ -24,6 +25,9 @@ def enriched(
     if study is not None and found is not None:
         inner["joint"] = _joint(position.chain, found, study)
         inner["prob"] = [_chance(chance) for chance in found.chances]
+        if position.liquidation.oracle is not None:
+            known = _oracle(position.chain, found, study)
+            inner["oracle"] = position.liquidation.oracle.model_copy(update=known)
     if (both := apart.get(position.id)) is not None:
         inner["oracle_distance_frac"] = both.oracle_frac
         inner["economic_distance_frac"] = both.economic_frac
@@ -96,6 +100,23 @@ def wallet_part(study: "Study") -> distances.Wallet:
             for v in study.residuals.volatility
         ],
     )
+
+
+def _oracle(chain: str, found: "Found", study: "Study") -> dict[str, str | None]:
+    """Return the coarsest deviation and the widest gap of a position's feeds, in whole bps.
+
+    A deviation that is not known of every feed is not known of the position.
+    """
+    trusts = [study.trusts.get(f"{chain} {factor.name}") for factor in found.factors]
+    deviations = [None if trust is None else trust.rule.deviation_bps for trust in trusts]
+    known = [deviation for deviation in deviations if deviation is not None]
+    gaps = [trust.market.mean_frac for trust in trusts if trust and trust.market]
+    widest = max(gaps, key=abs, default=None)
+    coarsest = max(known) if known and len(known) == len(deviations) else None
+    return {
+        "deviation_bps": _text(None if coarsest is None else ceil(coarsest)),
+        "market_gap_bps": _text(None if widest is None else round(widest * 10_000)),
+    }
 
 
 def _joint(chain: str, found: "Found", study: "Study") -> distances.Joint:
