@@ -83,8 +83,7 @@ def lens(mode: str, jobs: Sequence[Job], accounts: U8, masks: NDArray[np.bool_])
     return Lens(
         PROGRAM,
         mode,
-        head
-        + b"".join(job.pack(every=all_) for job, all_ in zip(jobs, masks.all(axis=0), strict=True)),
+        head + b"".join(job.pack(every=bool(masks[:, i].all())) for i, job in enumerate(jobs)),
         np.hstack([accounts, bits]).tobytes(),
         width=20 + bits.shape[1],
         places=tuple(dict.fromkeys(job.contract for job in jobs)),
