@@ -78,7 +78,7 @@ def instructions(code: bytes) -> Iterator[tuple[int, bytes]]:
 
 def delegates(code: bytes) -> bool:
     """Return whether the code can run another's code as its own."""
-    return any(op == DELEGATECALL for op, _ in instructions(code))
+    return DELEGATECALL in code and any(op == DELEGATECALL for op, _ in instructions(code))
 
 
 def constants(code: bytes, most: int = 8) -> tuple[Address, ...]:
