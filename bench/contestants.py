@@ -77,6 +77,7 @@ REFERENCE = "multicall.py"
 NAIVE, DANK, EXTENDED = "web3.py, naive", "dank_mids", "eth_defi multicall"
 VIEM, LENS, STORAGE = "viem, tuned", "underkeel, lens", "underkeel, storage"
 HEALTH, WARM = "underkeel, health lens", "underkeel, adapter warm"
+FRESH = "multicall.py, fresh client"
 OWNERS = "underkeel, positions lens"
 
 CONTESTANTS = (
@@ -96,9 +97,11 @@ CONTESTANTS = (
     replace(_js("viem", "run_viem.mjs", 3_000, how="default"), far=300),
     _js(VIEM, "run_viem.mjs", 30_000, how="tuned"),
     replace(_peer(REFERENCE, "multicall", "run_multicall.py", 300_000), tasks=TASKS, far=30_000),
+    replace(_peer(FRESH, "multicall", "run_multicall.py", 30, how="fresh"), tasks=("full",)),
     replace(_ours("underkeel, Multicall3", "multicall3", 30_000), far=3_000),
     replace(_ours("underkeel, relay", "override"), far=30_000),
     _ours(LENS, "lens", NO_LIMIT, "full"),
+    replace(_ours("underkeel, lens, fresh client", "lens-fresh", 30, "full"), replayed=False),
     _ours(STORAGE, "lens-storage", NO_LIMIT, "full"),
     _ours(HEALTH, "lens-health", NO_LIMIT, "health"),
     _ours("underkeel, adapter", "cold", NO_LIMIT, "uniswap"),

@@ -100,6 +100,7 @@ start are not modelled. `round trips` is the time that latency added, over the l
 is our own requests sent again to the same node over bare sockets, in the same turns, the answers
 read and dropped: what node and loopback take without any client.
 
+`fresh client` makes a client, and its connection, for every reading; all others keep theirs.
 `underkeel, lens` calls public functions only; `underkeel, storage` reads tokens' storage where that
 was proven to give what the public function gives, and has proven it in the warm-up.
 Peers: {versions}. dank_mids runs with its rate limiter off. multicall.py runs with

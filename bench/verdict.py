@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bench.contestants import DANK, EXTENDED, HEALTH, LENS, NAIVE, REFERENCE, STORAGE, VIEM, WARM
+from bench.contestants import (
+    DANK,
+    EXTENDED,
+    FRESH,
+    HEALTH,
+    LENS,
+    NAIVE,
+    REFERENCE,
+    STORAGE,
+    VIEM,
+    WARM,
+)
 from bench.measure import Measured, Result, Size
 from bench.scene import NFTS
 
@@ -121,6 +132,8 @@ TARGETS = (
     Target("one wallet, 1 × 30: × multicall.py", 4, times(ONE, LENS, REFERENCE)),
     Target("one wallet, 1 × 10, 100 ms: × multicall.py", 3, times(far(SMALL), LENS, REFERENCE)),
     Target("one wallet, 1 × 30, 100 ms: × multicall.py", 3, times(far(ONE), LENS, REFERENCE)),
+    Target("one wallet, 1 × 10, 100 ms: × multicall.py with a fresh client", 3,
+           times(far(SMALL), LENS, FRESH)),
     Target("one wallet, 1 × 10: POSTs after the head", 1,
            figure_of(SMALL, LENS, lambda r: r.posts), True),
     Target("one wallet, 1 × 10: round trips, warm", 1.3, trips(far(SMALL), LENS), True),

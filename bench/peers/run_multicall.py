@@ -19,6 +19,8 @@ clients: dict[str, Web3] = {}
 
 
 def read(work: Work) -> list[Any]:
+    if work.options.get("how") == "fresh":
+        clients.clear()
     w3 = clients.setdefault(work.url, Web3(HTTPProvider(work.url)))
     wanted: list[Wanted] = list(work.calls())
     step = multicall.batcher.step = HEALTH_STEP if work.task == "health" else STEP

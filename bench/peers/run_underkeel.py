@@ -97,6 +97,10 @@ def lens(work: Work) -> Iterable[Any]:
     assert READER.at is not None or READER.open(work)
     client = READER.open(work)
     assert READER.at is not None
+    if work.options["how"] == "lens-fresh":
+        client.close()
+        with connect(client.spec) as fresh:
+            return read(fresh.snapshot(READER.at), work, "lens")
     return read(client.snapshot(READER.at), work, str(work.options["how"]))
 
 
