@@ -1,6 +1,7 @@
 """Reading from storage says what functions say, or says that it was not believed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from world.actors.crowd import random_accounts
 from world.anvil import Anvil
 from world.world import World
 
-from chain.bulk import NoLens
+from chain.bulk import Answers, NoLens
 from chain.endpoint import Path
 from chain.types import Address, checksum
 from protocols.aave_v3.bulk import read_columns
@@ -191,7 +192,10 @@ def test_storage__only_some_wallets_hold__the_token_itself_is_the_witness(crowd:
     assert causes == {"nobody is known to hold any"}  # of aTokens, as he is the only account
 
 
-def test_storage__of_an_endpoint_that_refuses_the_lens__is_read_by_functions(crowd: Crowd) -> None:
+@pytest.mark.parametrize("what", ["look", "read"])
+def test_storage__of_an_endpoint_that_refuses_the_lens__is_read_by_functions(
+    crowd: Crowd, what: str
+) -> None:
     public = crowd.columns(sources=False)
     with crowd.client() as chain:
         snapshot = chain.snapshot(chain.head())
@@ -199,7 +203,7 @@ def test_storage__of_an_endpoint_that_refuses_the_lens__is_read_by_functions(cro
         refused = []
 
         def lens(asked: Any) -> Any:
-            if asked.program == "storage_lens":
+            if (asked.program, asked.mode) == ("storage_lens", what):
                 refused.append(asked.mode)
                 return NoLens("refused")
             return honest(asked)
@@ -210,7 +214,7 @@ def test_storage__of_an_endpoint_that_refuses_the_lens__is_read_by_functions(cro
         )
         found = snapshot.bulk(program)
     same(public, found)
-    assert refused == ["look"]
+    assert refused == [what]
     assert {way.cause for way in found.ways} == {"refused"}
 
 
@@ -235,3 +239,58 @@ def test_storage__in_process_evm__replaces_no_other_code_and_is_read_by_function
     same(public, found)
     assert by_function(found) == set(found.ways)
     assert asked < 3 * before + 40  # it gives up soon
+
+
+def test_storage__tokens_that_nobody_holds__are_believed_as_others_of_the_same_code(
+    crowd: Crowd,
+) -> None:
+    whole = crowd.columns()
+    row = next(r for r in range(SIZE) if bin(whole.configuration_of(r)).count("1") > 1)
+    few = (crowd.owners[row], STRANGER)
+    with crowd.client() as chain:
+        snapshot = chain.snapshot(chain.head())
+        public = snapshot.bulk(read_columns(crowd.root, few, snapshot.at, sources=False))
+        found = snapshot.bulk(
+            read_columns(crowd.root, few, snapshot.at, sources=False, storage=Layouts())
+        )
+    same(public, found)
+    held = {int(place) for place in found.reserve}
+    assert len(held) < len(found.reserves)
+    assert by_function(found) == set()
+
+
+def test_storage__nobody_at_all__is_a_market_without_accounts(crowd: Crowd) -> None:
+    with crowd.client() as chain:
+        snapshot = chain.snapshot(chain.head())
+        found = snapshot.bulk(read_columns(crowd.root, (), snapshot.at, storage=Layouts()))
+    assert (len(found), found.ways) == (0, ())
+
+
+def test_storage__code_that_must_not_be_replaced__is_read_by_functions(crowd: Crowd) -> None:
+    """A market that lists one of the chain's own programs as an aToken."""
+    owners = crowd.owners[:3]
+    with crowd.client() as chain:
+        snapshot = chain.snapshot(chain.head())
+        run = read_columns(crowd.root, owners, snapshot.at, sources=False, storage=Layouts())
+        asked = []
+        step = next(run)
+        try:
+            while True:
+                if step.lens is not None and step.lens.places:
+                    asked.append(step.lens.places)
+                found = snapshot.lens(step.lens) if step.lens else None
+                if found is not None and step.lens is not None and step.lens.opening:
+                    token = bytes.fromhex(a_token(crowd)[2:])
+                    chunks = tuple(
+                        replace(one, data=one.data.replace(token, bytes(19) + b"\2"))
+                        for one in found.chunks  # type: ignore[union-attr]
+                    )
+                    found = replace(found, chunks=chunks)  # type: ignore[arg-type]
+                step = run.send(Answers(snapshot.read(step.reads), found))
+        except StopIteration as stop:
+            columns = stop.value
+    (way,) = by_function(columns)
+    assert way.contract == "0x" + "0" * 39 + "2"
+    assert way.cause == "code of ours cannot be put at its address"
+    assert asked
+    assert all(way.contract not in places for places in asked)
