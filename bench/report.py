@@ -52,12 +52,12 @@ def rows(size: Size, results: Mapping[Size, Measured]) -> list[tuple[str, ...]]:
 
 
 def left_out(size: Size) -> str:
-    """Say who is not measured at a size, because it would take minutes."""
+    """Say who is not measured at a size: most would take minutes."""
     names = [
         c.name for c in CONTESTANTS
         if size.task in c.tasks and c.leaves_out(size.cells, size.latency_ms)
     ]  # fmt: skip
-    return f"Left out, as too slow for so much: {'; '.join(names)}." if names else ""
+    return f"Left out, too slow or of no interest at this size: {'; '.join(names)}." if names else ""
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:
