@@ -69,6 +69,11 @@ class Peopled:
         except ReadFailed as failure:
             return failure, words
 
+    def word(self, read: Read) -> Result:
+        """Return what one single call says at the head."""
+        rpc = self.world.node.rpc
+        return _said(referee.answer(rpc, read, referee.head(rpc)))
+
     def told(self, adapter: Adapter, path: Path) -> tuple[Outcome, Words]:
         """Return what the reader says at the head by one path."""
         with self.client(path) as client:
