@@ -17,7 +17,7 @@ from typing import Any, Self
 from bench.contestants import Contestant
 from bench.environments import Environment
 
-PATIENCE_S = 150
+PATIENCE_S = 300
 """For one turn, and for getting ready."""
 
 

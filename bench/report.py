@@ -57,7 +57,9 @@ def left_out(size: Size) -> str:
         c.name for c in CONTESTANTS
         if size.task in c.tasks and c.leaves_out(size.cells, size.latency_ms)
     ]  # fmt: skip
-    return f"Left out, too slow or of no interest at this size: {'; '.join(names)}." if names else ""
+    if not names:
+        return ""
+    return f"Left out, too slow or of no interest at this size: {'; '.join(names)}."
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:
