@@ -40,9 +40,6 @@ abstract contract UniswapProgram is Program {
     ///   SIGNED 0x40   KEPT 0x80
     bytes32 private constant FACTORY = hex"0194";
     bytes32 private constant NUMBER = hex"01a0";
-    bytes32 private constant POSITIONS = hex"0c0c14141403c3c390a0a09090";
-    bytes32 private constant ACCOUNT = hex"0590a0a09090";
-    bytes32 private constant TICK = hex"081050a0a047140480";
     bytes32 private constant POOL = hex"0194";
     bytes32 private constant SLOT0 = hex"0794c30202020400";
     bytes32 private constant GROWTH = hex"01a0";
@@ -53,7 +50,8 @@ abstract contract UniswapProgram is Program {
     uint256 private constant OWN_HEAD = 8;
     uint256 private constant ITEM_ROW = 10;
     uint256 private constant NFT_ROW = 383;
-    /// Bytes of an NFT's row up to its pool's answers, and of the tick's and the account's.
+    /// Bytes of an NFT's answers, with their status.
+    uint256 private constant POSITIONS_SIZE = 119;
     uint256 private constant ACCOUNT_SIZE = 113;
     uint256 private constant TICK_SIZE = 66;
     uint256 private constant NO_POOL = 0xffff;
@@ -97,7 +95,7 @@ abstract contract UniswapProgram is Program {
         uint256 floor = take(input, 4, 4);
         run.window = take(input, 8, 4);
         run.manager = takeAddress(input, 12);
-        Found[] memory found = new Found[](MOST_POOLS);
+        Found[] memory found = _room();
         uint256[] memory table = new uint256[](SLOTS);
         address[] memory tokens = new address[](2 * MOST_POOLS);
         begin(tape, OWN_HEAD);
@@ -194,7 +192,7 @@ abstract contract UniswapProgram is Program {
         if (status == OK) {
             _selector(run, IManager.positions.selector);
             _argument(run, 0, id);
-            status = _answer(run, run.manager, 36, POSITIONS, true);
+            status = _positions(run);
             if (status == NOT_BEGUN) return false;
         }
         if (status == STARVED) ++run.burnt;
@@ -208,9 +206,10 @@ abstract contract UniswapProgram is Program {
             uint256 place = _place(run, found, table);
             if (place == MOST_POOLS) return false;
             overwrite(start + 17, place, 2);
-            if (found[place].status == OK && found[place].pool != address(0)) {
+            Found memory pool = found[place];
+            if (pool.status == OK && pool.pool != address(0)) {
                 // The words are overwritten by each answer.
-                if (!_range(run, found[place], words[5], words[6])) return false;
+                if (!_range(run, pool, words[5], words[6])) return false;
             }
         }
         _blank(tape, start + NFT_ROW);
@@ -231,25 +230,123 @@ abstract contract UniswapProgram is Program {
             mstore(23, shl(232, upper))
             key := keccak256(0, 26)
         }
-        return _one(run, pool, IPool.positions.selector, uint256(key), ACCOUNT, ACCOUNT_SIZE)
-            && _one(run, pool, IPool.ticks.selector, lower, TICK, TICK_SIZE)
-            && _one(run, pool, IPool.ticks.selector, upper, TICK, TICK_SIZE);
+        return _one(run, pool, IPool.positions.selector, uint256(key))
+            && _one(run, pool, IPool.ticks.selector, lower)
+            && _one(run, pool, IPool.ticks.selector, upper);
     }
 
-    function _one(
-        Run memory run, Found memory pool, bytes4 selector, uint256 argument, bytes32 shape, uint256 size
-    ) private view returns (bool) {
-        Tape memory tape = run.tape;
-        if (pool.burnt >= PATIENCE) {
-            put(tape, STARVED, 1);
-            _blank(tape, tape.out + size - 1);
-            return true;
+    function _one(Run memory run, Found memory pool, bytes4 selector, uint256 argument)
+        private
+        view
+        returns (bool)
+    {
+        bool tick = selector == IPool.ticks.selector;
+        uint256 status = STARVED;
+        if (pool.burnt < PATIENCE) {
+            _selector(run, selector);
+            _argument(run, 0, argument);
+            status = _asked(run, pool.pool, 36, tick ? 8 : 5);
+            if (status == STARVED) ++pool.burnt;
         }
-        _selector(run, selector);
-        _argument(run, 0, argument);
-        uint256 status = _answer(run, pool.pool, 36, shape, true);
-        if (status == STARVED) ++pool.burnt;
+        _kept(run, status, tick);
         return status != NOT_BEGUN;
+    }
+
+    /// Write an answer of `ticks` or of the pool's `positions`; a word over its type is none.
+    function _kept(Run memory run, uint256 status, bool tick) private pure {
+        uint256[12] memory words = run.words;
+        uint256 out = run.tape.out + 1;
+        uint256 wide;
+        assembly ("memory-safe") {
+            switch tick
+            case 0 {
+                let owed0 := mload(add(words, 96))
+                let owed1 := mload(add(words, 128))
+                wide := shr(128, or(mload(words), or(owed0, owed1)))
+                mstore(out, shl(128, mload(words)))
+                mstore(add(out, 16), mload(add(words, 32)))
+                mstore(add(out, 48), mload(add(words, 64)))
+                mstore(add(out, 80), shl(128, owed0))
+                mstore(add(out, 96), shl(128, owed1))
+            }
+            default {
+                let net := mload(add(words, 32))
+                let cumulative := mload(add(words, 128))
+                wide := or(shr(128, mload(words)), xor(net, signextend(15, net)))
+                wide := or(wide, xor(cumulative, signextend(6, cumulative)))
+                wide := or(wide, shr(160, mload(add(words, 160))))
+                wide := or(wide, shr(32, mload(add(words, 192))))
+                wide := or(wide, shr(1, mload(add(words, 224))))
+                mstore(out, mload(add(words, 64)))
+                mstore(add(out, 32), mload(add(words, 96)))
+                mstore8(add(out, 64), mload(add(words, 224)))
+            }
+        }
+        _written(run.tape, status, wide, tick ? TICK_SIZE : ACCOUNT_SIZE);
+    }
+
+    /// Make the call of the manager's `positions` and write the answer, from the ticks on.
+    function _positions(Run memory run) private view returns (uint256 status) {
+        status = _asked(run, run.manager, 36, 12);
+        uint256[12] memory words = run.words;
+        uint256 out = run.tape.out + 1;
+        uint256 wide;
+        assembly ("memory-safe") {
+            let lower := mload(add(words, 160))
+            let upper := mload(add(words, 192))
+            let liquidity := mload(add(words, 224))
+            let owed0 := mload(add(words, 320))
+            let owed1 := mload(add(words, 352))
+            wide := or(shr(96, mload(words)), shr(24, mload(add(words, 128))))
+            let addresses := or(mload(add(words, 64)), mload(add(words, 96)))
+            wide := or(wide, shr(160, or(mload(add(words, 32)), addresses)))
+            wide := or(wide, xor(lower, signextend(2, lower)))
+            wide := or(wide, xor(upper, signextend(2, upper)))
+            wide := or(wide, shr(128, or(liquidity, or(owed0, owed1))))
+            mstore(out, shl(232, lower))
+            mstore(add(out, 3), shl(232, upper))
+            mstore(add(out, 6), shl(128, liquidity))
+            mstore(add(out, 22), mload(add(words, 256)))
+            mstore(add(out, 54), mload(add(words, 288)))
+            mstore(add(out, 86), shl(128, owed0))
+            mstore(add(out, 102), shl(128, owed1))
+        }
+        return _written(run.tape, status, wide, POSITIONS_SIZE);
+    }
+
+    /// Note the status of an answer whose words are already there; blank them where it is none.
+    function _written(Tape memory tape, uint256 status, uint256 wide, uint256 size)
+        private
+        pure
+        returns (uint256)
+    {
+        if (status == OK && wide != 0) status = TOO_WIDE;
+        uint256 out = tape.out;
+        assembly ("memory-safe") {
+            mstore8(out, status)
+            if status { calldatacopy(add(out, 1), calldatasize(), sub(size, 1)) }
+        }
+        tape.out = out + size;
+        return status;
+    }
+
+    /// Make the call that is laid out in `run.data`; leave so many words in `run.words`.
+    function _asked(Run memory run, address target, uint256 size, uint256 count)
+        private
+        view
+        returns (uint256 status)
+    {
+        (status,) = askWith(run.tape, run.allowance, target, _data(run), size);
+        uint256[12] memory words = run.words;
+        assembly ("memory-safe") {
+            if iszero(status) {
+                status := TOO_SHORT
+                if iszero(lt(returndatasize(), shl(5, count))) {
+                    status := OK
+                    returndatacopy(words, 0, shl(5, count))
+                }
+            }
+        }
     }
 
     /// Return the place of the pool that the last answer of `positions` names; look it up where
@@ -288,6 +385,22 @@ abstract contract UniswapProgram is Program {
         pool.status = status;
         if (status == OK) pool.pool = address(uint160(run.words[0]));
         run.tape.floor += POOL_GAS;
+    }
+
+    /// Return a list with room for all pools; the language's own way takes five times as long.
+    function _room() private pure returns (Found[] memory found) {
+        uint256[] memory flat = new uint256[](MOST_POOLS * POOL_WORDS);
+        assembly ("memory-safe") {
+            found := mload(0x40)
+            mstore(found, MOST_POOLS)
+            let place := add(found, 32)
+            let end := add(place, mul(32, MOST_POOLS))
+            mstore(0x40, end)
+            for { let one := add(flat, 32) } lt(place, end) { place := add(place, 32) } {
+                mstore(place, one)
+                one := add(one, mul(32, POOL_WORDS))
+            }
+        }
     }
 
     /// Write a pool's row.
@@ -352,46 +465,31 @@ abstract contract UniswapProgram is Program {
         returns (uint256 status)
     {
         Tape memory tape = run.tape;
-        (status,) = askWith(tape, run.allowance, target, _data(run), size);
+        uint256 count = uint8(shape[0]);
+        status = _asked(run, target, size, count);
         uint256[12] memory words = run.words;
         uint256 out = tape.out + 1;
         assembly ("memory-safe") {
-            // This loop is most of what the lens itself costs.
-            let count := byte(0, shape)
-            let bad := 1
-            if iszero(status) {
-                status := TOO_SHORT
-                if iszero(lt(returndatasize(), shl(5, count))) {
-                    status := OK
-                    bad := 0
-                    returndatacopy(words, 0, shl(5, count))
-                    let from := words
-                    for { let i := 1 } iszero(gt(i, count)) { i := add(i, 1) } {
-                        let word := mload(from)
-                        let kind := byte(i, shape)
-                        let bits := shl(3, and(kind, 0x3f))
-                        if iszero(bits) { bits := 1 }
-                        switch and(kind, 0x40)
-                        case 0 { bad := or(bad, shr(bits, word)) }
-                        default { bad := or(bad, xor(word, signextend(sub(shr(3, bits), 1), word))) }
-                        if and(kind, 0x80) {
-                            let width := shr(3, add(bits, 7))
-                            mstore(out, shl(sub(256, shl(3, width)), word))
-                            out := add(out, width)
-                        }
-                        from := add(from, 32)
-                    }
-                    if bad { status := TOO_WIDE }
+            let wide := 0
+            for { let i := 1 } iszero(gt(i, count)) { i := add(i, 1) } {
+                let word := 0
+                if iszero(status) { word := mload(add(words, shl(5, sub(i, 1)))) }
+                let kind := byte(i, shape)
+                let bits := shl(3, and(kind, 0x3f))
+                if iszero(bits) { bits := 1 }
+                switch and(kind, 0x40)
+                case 0 { wide := or(wide, shr(bits, word)) }
+                default { wide := or(wide, xor(word, signextend(sub(shr(3, bits), 1), word))) }
+                if and(kind, 0x80) {
+                    let width := shr(3, add(bits, 7))
+                    mstore(out, shl(sub(256, shl(3, width)), word))
+                    out := add(out, width)
                 }
             }
-            if bad {
-                out := add(mload(add(tape, 32)), 1)
-                for { let i := 1 } iszero(gt(i, count)) { i := add(i, 1) } {
-                    let kind := byte(i, shape)
-                    mstore(out, 0)
-                    let width := and(kind, 0x3f)
-                    if and(kind, 0x80) { out := add(out, add(width, iszero(width))) }
-                }
+            if wide {
+                status := TOO_WIDE
+                let begun := add(mload(add(tape, 32)), 1)
+                calldatacopy(begun, calldatasize(), sub(out, begun))
             }
         }
         if (!written) return status;
