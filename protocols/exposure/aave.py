@@ -12,7 +12,7 @@ from chain.types import ZERO_ADDRESS, Address
 from protocols.aave_v3 import contracts as c
 from protocols.aave_v3.state import AaveAccount
 from protocols.exposure.state import Dependencies, Exit, Link, LinkKind, Power, Verb
-from protocols.types import Position
+from protocols.types import Leg, Position
 
 BALANCE_OF: Final = Function("balanceOf(address)(uint256)")
 TOTAL_SUPPLY: Final = Function("totalSupply()(uint256)")
@@ -80,17 +80,27 @@ def _exits(
             lost.append(f"{leg.token.symbol}: its reserve could not be read")
             continue
         cash, supply = BALANCE_OF.known(next(answers)), TOTAL_SUPPLY.known(next(answers))
-        known = not isinstance(cash, Unknown)
-        exits.append(
-            Exit(
-                leg.token.address,
-                leg.amount,
-                min(leg.amount, cash) if known else None,
-                None if isinstance(supply, Unknown) or not known else max(0, supply - cash),
-                f"balanceOf({a_token})",
-            )
-        )
+        exits.append(_exit(leg, cash, supply, f"balanceOf({a_token})", _closed(position, leg)))
     return tuple(exits), tuple(lost)
+
+
+def _exit(
+    leg: Leg, cash: int | Unknown, supply: int | Unknown, evidence: str, closed: bool
+) -> Exit:
+    if isinstance(cash, Unknown):
+        return Exit(leg.token.address, leg.amount, None, None, evidence)
+    lent = None if isinstance(supply, Unknown) else max(0, supply - cash)
+    if closed:
+        return Exit(leg.token.address, leg.amount, 0, None, "the reserve is paused or not active")
+    return Exit(leg.token.address, leg.amount, min(leg.amount, cash), lent, evidence)
+
+
+def _closed(position: Position, leg: Leg) -> bool:
+    """Return whether the reserve lets nothing leave at all."""
+    state = position.state
+    held = state.holdings if isinstance(state, AaveAccount) else ()
+    reserves = [h.reserve for h in held if h.reserve.asset == leg.token.address]
+    return any(reserve.paused or not reserve.active for reserve in reserves)
 
 
 def _parameters(position: Position) -> tuple[tuple[str, str], ...]:

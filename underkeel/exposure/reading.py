@@ -16,6 +16,7 @@ from protocols.exposure.dependencies import Values, dependencies
 from protocols.exposure.roles import Grant, grant_of
 from protocols.exposure.state import Dependencies, Link, LinkKind, Survey
 from protocols.exposure.survey import roles_unread, survey
+from protocols.tokens import short
 from protocols.types import Position
 from risk.exposure.exits import Taking, takings
 from underkeel.discovery import Memory, Progress, Search
@@ -140,7 +141,7 @@ def _taken(position: Position, valuation: Valuation) -> tuple[tuple[Taking, floa
         given.token.address: cause
         for given in position.allowances
         for cause in position.unknown
-        if given.token.address[:6] in cause
+        if short(given.token.address) in cause
     }
     rows = []
     for taking in takings(position.allowances, position.legs, unread):
