@@ -69,6 +69,9 @@ class Study:
     wallet: Wallet
     """Its factors are keys as `labels` has them; its names are positions' ids."""
     labels: Mapping[str, str]
+    """What each key's factor is called."""
+    sources: Mapping[str, tuple[str, str]]
+    """The chain and the factor that each key stands for."""
     unmeasured: Mapping[Id, str]
     """Positions with a debt that could not be measured, and why."""
     covariance: Covariance
@@ -122,6 +125,11 @@ def judged(
         for one in measured.values()
         for factor in one.factors
     }
+    sources = {
+        key_of(one.chain, factor.name): (one.chain.name, factor.name)
+        for one in measured.values()
+        for factor in one.factors
+    }
     order = tuple(labels)
     series = [_renamed(one, f"{chain} {factor}") for (chain, factor), one in past.series.items()]
     end = max((one.position.at.timestamp for one in measured.values()), default=None)
@@ -151,7 +159,7 @@ def judged(
             found[name] = _found(one, joints[name], spread, chances[name], horizon_s)
         except ArithmeticError as failure:
             doubts[name] = str(failure) or type(failure).__name__
-    return Study(horizon_s, found, wallet, labels, doubts, spread, residuals, trusts)
+    return Study(horizon_s, found, wallet, labels, sources, doubts, spread, residuals, trusts)
 
 
 def key_of(chain: ChainReport, factor: str) -> str:

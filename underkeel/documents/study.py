@@ -57,15 +57,14 @@ def extended(
 def wallet_part(study: "Study") -> distances.Wallet:
     """Return who falls first and what was assumed."""
     wallet = study.wallet
-    chains = {key: key.split(" ", 1) for key in study.labels}
     return distances.Wallet(
         beta_sigma=wallet.beta,
         horizon_s=str(study.horizon_s),
         first=wallet.order[0].name if wallet.order and wallet.order[0].joint else None,
         shock=[
             distances.Move(
-                chain=chains[key][0],
-                factor=chains[key][1],
+                chain=study.sources[key][0],
+                factor=study.sources[key][1],
                 label=study.labels[key],
                 return_frac=float(moved),
                 current_raw=None,
@@ -89,8 +88,8 @@ def wallet_part(study: "Study") -> distances.Wallet:
         covariance=study.covariance.method,
         volatility=[
             distances.Volatility(
-                chain=chains[v.factor][0],
-                factor=chains[v.factor][1],
+                chain=study.sources[v.factor][0],
+                factor=study.sources[v.factor][1],
                 label=study.labels[v.factor],
                 sigma_daily=v.sigma_daily,
                 model=v.model,

@@ -102,16 +102,16 @@ def test_study__same_feed_on_two_chains__are_two_factors() -> None:
     portfolio = scene.of_chains(
         {
             "c": (scene.held(scene.account(), name="a"),),
-            "d": (scene.held(scene.account(debt=30_000), name="b"),),
+            "my d": (scene.held(scene.account(debt=30_000), name="b"),),
         }
     )
     found = studied(portfolio, histories(eth=0.008, btc=0.006))
-    assert set(found.labels) == {"c eth", "c btc", "d eth", "d btc"}
+    assert set(found.labels) == {"c eth", "c btc", "my d eth", "my d btc"}
     assert found.found["a"].assumed == ()
     assert len(found.found["b"].assumed) == 2
     document = extended(risk_document(portfolio, 0.0), found, {}, {})
     assert document.joint is not None
-    assert {move.chain for move in document.joint.shock} == {"c", "d"}
+    assert {move.chain for move in document.joint.shock} == {"c", "my d"}
 
 
 def test_study__unread_parts__are_unmeasured_and_never_far() -> None:
