@@ -16,6 +16,8 @@ from risk.market.covariance import assumed_sigma, assumption
 from risk.market.types import DAY_S, Gjr, Residuals, Returns, Volatility
 from risk.market.volatility import foretell
 
+SHOCK_DAYS: Final = 500
+"""Shocks are drawn from so many latest days."""
 ASSUMED_ROWS: Final = 1_000
 """Shocks made up where no factor has a history."""
 ASSUMED_NU: Final = 4.0
@@ -36,44 +38,55 @@ def standardise(
     """
     order = tuple(wanted) or (*returns.factors, *returns.missing)
     place = {name: i for i, name in enumerate(returns.factors)}
-    rows = len(returns.ends) or ASSUMED_ROWS
     daily_to_step = (returns.step_s / DAY_S) ** 0.5
-    known = returns.log.std(axis=0) / daily_to_step if place else np.empty(0)
-    z = np.empty((rows, len(order)))
+    if place:
+        fitted, shocks = joint_shocks(returns.log, returns.step_s)
+        known = returns.log.std(axis=0) / daily_to_step
+    else:
+        fitted, shocks = [], np.empty((ASSUMED_ROWS, 0))
+        known = np.empty(0)
+    z = np.empty((len(shocks), len(order)))
     sigma = np.empty(len(order))
     models: list[Gjr] = []
     told: list[Volatility] = []
     assumed: dict[str, str] = {}
     for at, name in enumerate(order):
         if name in place:
-            column = returns.log[:, place[name]]
-            model, z[:, at] = filtered(column)
-            volatility = foretell(column, name, returns.step_s)
+            i = place[name]
+            model, z[:, at] = fitted[i], shocks[:, i]
+            volatility = foretell(returns.log[:, i], name, returns.step_s)
         else:
             given = (sigma_assumed or {}).get(name)
             daily = assumed_sigma(known) if given is None else given
             variance = (daily * daily_to_step) ** 2
-            model, z[:, at] = Gjr(variance, 0.0, 0.0, 0.0, inf), _made_up(rows, at)
+            model, z[:, at] = Gjr(variance, 0.0, 0.0, 0.0, inf), _made_up(len(z), at)
             cause = assumption(returns.missing.get(name, "it has no history"), daily)
             assumed[name] = cause
             volatility = Volatility(name, daily, "assumed", assumed=cause)
         sigma[at] = volatility.sigma_daily * daily_to_step
         models.append(model)
         told.append(volatility)
-    ends = returns.ends if place else np.empty(0, np.int64)
+    ends = returns.ends[-len(z) :] if place else np.empty(0, np.int64)
     return Residuals(order, returns.step_s, ends, z, sigma, tuple(models), tuple(told), assumed)
 
 
-def filtered(log: NDArray[np.float64]) -> tuple[Gjr, NDArray[np.float64]]:
-    """Return the model of a series and its shocks, of mean 0 and variance 1.
+def joint_shocks(log: NDArray[np.float64], step_s: int) -> tuple[list[Gjr], NDArray[np.float64]]:
+    """Return a model per factor and the shocks `[t, n]` of the latest 500 days, of mean 0.
 
-    The mean is taken out: what a price drifted in the sample says nothing of the coming week.
+    All of the history is fitted; older shocks are left out because what falls together changes
+    over the years. The mean is taken out: what a price drifted says nothing of the coming week.
     """
-    model = garch.fit(log)
-    begin = float(np.mean(log * log))
-    shocks = log / np.sqrt(garch.variances(log, model, begin)[:-1])
-    shocks = shocks - shocks.mean()
-    return model, shocks / shocks.std()
+    rows = max(1, round(SHOCK_DAYS * DAY_S / step_s))
+    models: list[Gjr] = []
+    columns: list[NDArray[np.float64]] = []
+    for one in log.T:
+        model = garch.fit(one)
+        begin = float(np.mean(one * one))
+        shocks = one / np.sqrt(garch.variances(one, model, begin)[:-1])
+        models.append(model)
+        columns.append(shocks / shocks.std())
+    z = np.stack(columns, axis=1)[-rows:]
+    return models, z - z.mean(axis=0)
 
 
 def _made_up(rows: int, seed: int) -> NDArray[np.float64]:

@@ -120,7 +120,7 @@ class Residuals:
     ends: NDArray[np.int64]
     """[t]: when each step ended; empty where all factors are assumed."""
     z: NDArray[np.float64]
-    """[t, n], mean 0 and variance 1 per factor."""
+    """[t, n], mean 0 and variance about 1 per factor."""
     sigma: NDArray[np.float64]
     """[n]: standard deviation of the next step's log return, by the model chosen for it."""
     models: tuple[Gjr, ...]
