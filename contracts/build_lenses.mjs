@@ -2,7 +2,7 @@
 // Usage: node contracts/build_lenses.mjs NODE_MODULES [OUTPUT_FOLDER]
 // NODE_MODULES holds the compiler under the alias solc-0.8.27.
 import { createRequire } from "node:module";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -21,7 +21,11 @@ const source = (name) => ({ content: readFileSync(join(here, "src", name), "utf8
 for (const [file, name] of Object.entries(LENSES)) {
   const input = {
     language: "Solidity",
-    sources: { [`${name}.sol`]: source(`${name}.sol`), "Tape.sol": source("Tape.sol") },
+    sources: Object.fromEntries(
+      readdirSync(join(here, "src"))
+        .filter((one) => one === "Tape.sol" || one.startsWith(name))
+        .map((one) => [one, source(one)]),
+    ),
     settings: {
       optimizer: { enabled: true, runs: 1000 },
       evmVersion: "paris", // no PUSH0: runs on every chain of the networks table
