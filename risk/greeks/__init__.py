@@ -45,6 +45,9 @@ class Greek:
     vega_usd_per_volpt: float | None
     """Over a year, per point (0.01) of the factor's annual volatility."""
     theta_usd_per_day: float | None
+    lvr_usd_per_variance: float
+    """What arbitrage takes a year per unit of this price's own annual variance; no volatility
+    need be known for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class _Sum:
     gamma: float = 0.0
     vega: float | None = 0.0
     theta: float | None = 0.0
+    lvr: float = 0.0
 
 
 def greeks(held: Exposed, covariance: Covariance | None = None) -> Greeks:
@@ -83,7 +87,7 @@ def net(held: Iterable[Exposed], covariance: Covariance | None = None) -> Greeks
         for factor, part in found.items():
             _add(sums.setdefault(factor, _Sum()), part)
     return Greeks(
-        tuple(Greek(f, s.delta, s.gamma, s.vega, s.theta) for f, s in sums.items()),
+        tuple(Greek(f, s.delta, s.gamma, s.vega, s.theta, s.lvr) for f, s in sums.items()),
         tuple(unknown),
     )
 
@@ -99,6 +103,7 @@ def _blind(one: Exposed) -> tuple[str, ...]:
 def _add(total: _Sum, part: _Sum) -> None:
     total.delta += part.delta
     total.gamma += part.gamma
+    total.lvr += part.lvr
     total.vega = None if total.vega is None or part.vega is None else total.vega + part.vega
     total.theta = None if total.theta is None or part.theta is None else total.theta + part.theta
 
@@ -225,6 +230,8 @@ def _volatile(
 ) -> None:
     """Add what arbitrage takes from a range, and how that hangs on each volatility."""
     moving = [f for f, k in pull.items() if k]
+    for f in moving:
+        sums[f].lvr += lvr * pull[f] ** 2
     known = covariance is not None and all(f in covariance.factors for f in moving)
     if covariance is None or not known:
         for f in moving:

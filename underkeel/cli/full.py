@@ -22,8 +22,8 @@ from underkeel.cli.tables import (
     urgency,
     verdict,
 )
-from underkeel.documents.build import greeks
 from underkeel.documents.facts import bad_debt
+from underkeel.documents.greeks import greek_parts
 from underkeel.portfolio import ChainReport, Portfolio
 from underkeel.valuation import Valuation
 
@@ -207,11 +207,12 @@ def _of(amount: int, state: VaultHolding) -> str:
 
 
 def _greeks(position: Position, valuation: Valuation) -> Iterator[Row]:
-    found = greeks(position, valuation)
+    found = greek_parts(position, valuation)
     if not found:
         yield "greeks", "not known without a dollar price and decimals"
     for greek in found:
-        yield "delta", f"{fmt.usd(greek.delta_usd)} USD as {greek.factor} doubles, at this slope"
+        name = greek.label or greek.factor
+        yield "delta", f"{fmt.usd(greek.delta_usd)} USD as {name} doubles, at this slope"
         yield "gamma", f"{fmt.usd(greek.gamma_usd_per_1pct)} USD of delta per 1 %"
         yield "LVR", f"{fmt.usd(greek.lvr_usd_per_variance)} USD a year per unit of σ² a year"
 

@@ -1,15 +1,15 @@
 """Make the JSON documents from a portfolio."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from protocols.types import Leg, Position, Price, Unpriced
-from protocols.uniswap_v3 import UniswapV3State
+from protocols.types import Leg, Price, Unpriced
 from risk.types import Assessment, Boundary, Liquidation, Status
 from underkeel import __version__
 from underkeel.documents import models
 from underkeel.documents.facts import facts
+from underkeel.documents.greeks import greek_parts
 from underkeel.documents.hashing import inputs_hash
 from underkeel.portfolio import ChainReport, Portfolio
 from underkeel.valuation import Valuation, totals
@@ -177,7 +177,7 @@ def position(found: Assessment, chain: ChainReport, portfolio: Portfolio) -> mod
     """Return one position with everything that is known about it."""
     held, valuation = found.position, chain.valuation
     assert valuation is not None  # a chain with positions was read
-    moving = greeks(held, valuation)
+    moving = greek_parts(held, valuation)
     given: dict[str, Any] = {"greeks": moving} if moving else {}
     return models.Position(
         id=held.id,
@@ -282,34 +282,3 @@ def _boundary(found: Boundary) -> models.Boundary:
             "exact": found.exact,
         }
     )
-
-
-def greeks(held: Position, valuation: Valuation) -> list[models.Greek]:
-    """Return a liquidity position's slope and curvature in its own pair's price, if computed.
-
-    With P token1 per token0 and u dollars per token1: delta = ΔPu, gamma = ΓP²u/100, and the loss
-    to arbitrage per year and unit of annual variance is L√P·u/4.
-    """
-    state, sides = held.state, _pair(held.legs)
-    if not isinstance(state, UniswapV3State) or state.greeks is None or sides is None:
-        return []
-    usd = valuation.book.usd(sides[1].token.address)
-    if not isinstance(usd, Price):
-        return []
-    shift = (sides[0].token.decimals or 0) - (sides[1].token.decimals or 0)
-    price = (state.sqrt_price_x96 / 2**96) ** 2 * 10.0**shift
-    unit = usd.raw / 10**usd.decimals
-    greek = models.Greek(
-        factor=f"{sides[0].token.symbol} / {sides[1].token.symbol}",
-        delta_usd=state.greeks.delta * price * unit,
-        gamma_usd_per_1pct=state.greeks.gamma * price * price * unit / 100,
-        lvr_usd_per_variance=state.greeks.lvr * unit,
-    )
-    return [greek]
-
-
-def _pair(legs: Sequence[Leg]) -> tuple[Leg, Leg] | None:
-    """Return token0's and token1's first legs: a pool orders its tokens by address."""
-    first = {leg.token.address: leg for leg in reversed(legs)}
-    ordered = sorted(first.values(), key=lambda leg: int(leg.token.address, 16))
-    return (ordered[0], ordered[1]) if len(ordered) == 2 else None

@@ -124,13 +124,20 @@ class Liquidation(Part):
 
 
 class Greek(Part):
-    """How a position's dollars move with one factor."""
+    """How a position's dollars V move with one primitive price f."""
 
-    factor: str = Field(description="The pair, by its symbols.")
-    delta_usd: float = Field(description="Dollars gained as the factor doubles, at this slope.")
-    gamma_usd_per_1pct: float = Field(description="Change of delta_usd when it moves 1 %, at Γ.")
+    factor: str = Field(description="The feed, oracle or ratio; `constant`: moved by no price.")
+    label: str = Field(description="What the oracle calls it; may be empty.")
+    delta_usd: float = Field(description="f·∂V/∂f: gained as f doubles, at this slope.")
+    gamma_usd_per_1pct: float = Field(description="f²·∂²V/∂f²/100.")
+    vega_usd_per_volpt: float | None = Field(
+        description="Over a year, per point of f's annual volatility; null: volatility unknown."
+    )
+    theta_usd_per_day: float | None = Field(
+        description="Interest of lending, less what arbitrage takes from a range; null: unknown."
+    )
     lvr_usd_per_variance: float = Field(
-        description="Dollars lost to arbitrage a year, per unit of the pair's variance a year."
+        description="What arbitrage takes a year, per unit of f's own variance a year."
     )
 
 

@@ -158,6 +158,9 @@ class StressGreek(Part):
     theta_usd_per_day: float | None = Field(
         description="Interest of lending, less what arbitrage takes from ranges; null: unknown."
     )
+    lvr_usd_per_variance: float = Field(
+        description="What arbitrage takes a year, per unit of its own variance a year."
+    )
 
 
 class StressDocument(Part):

@@ -78,6 +78,7 @@ def stress_document(report: Report, at: float) -> models.StressDocument:
                 gamma_usd_per_1pct=g.gamma_usd_per_1pct,
                 vega_usd_per_volpt=g.vega_usd_per_volpt,
                 theta_usd_per_day=g.theta_usd_per_day,
+                lvr_usd_per_variance=g.lvr_usd_per_variance,
             )
             for chain, found in report.greeks.items()
             for g in found.by_factor

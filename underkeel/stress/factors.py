@@ -87,10 +87,10 @@ def _named(chain: ChainReport) -> Iterator[tuple[str, str, str]]:
         for leg in assessed.position.legs:
             price = chain.valuation.price(leg) if chain.valuation else None
             if isinstance(price, Price) and leg.price is None:
-                yield from _parts(price.source, price.label, leg.token.symbol)
+                yield from parts_of(price.source, price.label, leg.token.symbol)
     for price in chain.prices:
         if isinstance(price, Price) and price.token in symbols:
-            yield from _parts(price.source, price.label, symbols[price.token])
+            yield from parts_of(price.source, price.label, symbols[price.token])
 
 
 def _engine_factors(position: Position) -> Iterator[tuple[str, str, str]]:
@@ -109,7 +109,7 @@ def _engine_factors(position: Position) -> Iterator[tuple[str, str, str]]:
             for leg in position.legs
             if isinstance(leg.price, Price) and leg.price.factor == factor.name
         ]
-        yield from _parts(factor.name, label, tokens[0] if tokens else "")
+        yield from parts_of(factor.name, label, tokens[0] if tokens else "")
         if factor.name == whole:
             yield factor.name, factor.label, ""
 
@@ -122,7 +122,7 @@ def whole_oracle(position: Position) -> str:
     return ""
 
 
-def _parts(source: str, label: str, symbol: str) -> Iterator[tuple[str, str, str]]:
+def parts_of(source: str, label: str, symbol: str) -> Iterator[tuple[str, str, str]]:
     """Yield (factor, label, symbol) of a price's primitives; a symbol only where there is one."""
     try:
         moved_by = expr.primitives(expr.parse(source))

@@ -93,6 +93,7 @@ def test_range__in_its_own_pair__is_what_the_adapter_says() -> None:
     price = (state.sqrt_price_x96 / 2**96) ** 2
     (greek,) = [g for g in greeks(held, SIGMA).by_factor if g.factor == ETH]
     assert greek.delta_usd == pytest.approx(pair.delta * price, rel=1e-9)
+    assert greek.lvr_usd_per_variance == pytest.approx(pair.lvr, rel=1e-9)
     assert greek.gamma_usd_per_1pct == pytest.approx(pair.gamma * price**2 / 100, rel=1e-9)
     variance = 365 * (0.0016 + 1e-6 - 2e-5)
     thetas = [g.theta_usd_per_day or 0.0 for g in greeks(held, SIGMA).by_factor]
