@@ -62,7 +62,7 @@ def inspect(
     said = dict(zip(more, (yield more) if more else (), strict=True))
     facts = proxies.upgraded_by(facts, said, raw)
     facts = membership.with_roles(facts, answers, said, grants)
-    return _settled(facts)
+    return _settled(facts, answers)
 
 
 def _questions(address: Address) -> Iterator[Read]:
@@ -86,6 +86,8 @@ def _questions(address: Address) -> Iterator[Read]:
         yield q.PAYLOADS.at(address, level)
     for interface in (roles.ACCESS_CONTROL, roles.ENUMERABLE):
         yield roles.SUPPORTS.at(address, bytes.fromhex(interface[2:]))
+    yield roles.ROLE_ADMIN.at(address, roles.DEFAULT_ADMIN)
+    yield roles.MEMBER_COUNT.at(address, roles.DEFAULT_ADMIN)
 
 
 def _controlled(facts: Facts, answers: Answers, block_time_s: float) -> Facts:
@@ -187,7 +189,7 @@ def _second(
         yield roles.HAS_ROLE.at(facts.address, grant.role, grant.account)
 
 
-def _settled(facts: Facts) -> Facts:
+def _settled(facts: Facts, answers: Answers) -> Facts:
     """Return the facts with a holder for every power that must have one.
 
     A contract whose code can change is changed by somebody: where nobody was found, and nobody
@@ -201,16 +203,34 @@ def _settled(facts: Facts) -> Facts:
             replace(p, verb=Verb.UPGRADE) if p.verb is Verb.OWN and _rules_code(facts) else p
             for p in powers
         ]
-    beaconed = all(proxy.kind is ProxyKind.BEACON for proxy in facts.proxies)
     found = any(p.verb in (Verb.UPGRADE, Verb.OWN, Verb.EXECUTE) for p in powers)
-    missing = changes and not found and not facts.renounced
-    if missing and not (facts.proxies and beaconed):
-        powers.append(Power(Verb.UPGRADE, None, "nobody who may upgrade it could be found"))
-        facts = replace(facts, unknown=(*facts.unknown, "who may upgrade it could not be found"))
+    if changes and not found and (why := _nobody(facts, answers)):
+        powers.append(Power(Verb.UPGRADE, None, why))
+        facts = replace(facts, unknown=(*facts.unknown, f"who may upgrade it: {why}"))
     if facts.kind is Kind.TIMELOCK and not powers:
         powers.append(Power(Verb.EXECUTE, None, "nobody who may announce could be found",
                             facts.delay_s or 0))  # fmt: skip
     return replace(facts, powers=tuple(powers))
+
+
+_OWN_RULES = (
+    *(ProxyKind.UUPS, ProxyKind.EIP1967, ProxyKind.EIP1822),
+    *(ProxyKind.EIP897, ProxyKind.DIAMOND),
+)
+"""Proxies whose own code says who may upgrade them."""
+
+
+def _nobody(facts: Facts, answers: Answers) -> str:
+    """Return why it is not known who may upgrade a contract; empty where nobody may."""
+    kinds = [proxy.kind for proxy in facts.proxies]
+    own = not kinds or any(kind in _OWN_RULES for kind in kinds)
+    if not facts.renounced:
+        beaconed = bool(kinds) and all(kind is ProxyKind.BEACON for kind in kinds)
+        return "" if beaconed else "nobody was found"
+    initialised = answers.raw(Storage(facts.address, slots.INITIALIZED))
+    if not kinds or not own or (isinstance(initialised, Ok) and any(initialised.data)):
+        return ""
+    return "owner() is zero: given up, or never initialised and anybody's"
 
 
 def _rules_code(facts: Facts) -> bool:

@@ -9,11 +9,13 @@ from chain.types import Address
 from protocols.exposure.control import Answers
 from protocols.exposure.roles import (
     ACCESS_CONTROL,
+    DEFAULT_ADMIN,
     ENUMERABLE,
     HAS_ROLE,
     MEMBER,
     MEMBER_COUNT,
     NAMES,
+    ROLE_ADMIN,
     SUPPORTS,
     Grant,
     name_of,
@@ -26,8 +28,14 @@ MEMBERS: Final = 8
 
 
 def has(answers: Answers, interface: str) -> bool:
-    """Return whether the contract says that it has an interface."""
-    return answers.value(SUPPORTS, bytes.fromhex(interface[2:])) is True
+    """Return whether the contract has roles, or counts their holders.
+
+    Those of OpenZeppelin 3 do not say so, and are known by answering.
+    """
+    if answers.value(SUPPORTS, bytes.fromhex(interface[2:])) is True:
+        return True
+    function = ROLE_ADMIN if interface == ACCESS_CONTROL else MEMBER_COUNT
+    return answers.value(function, DEFAULT_ADMIN) is not None
 
 
 def with_roles(

@@ -20,6 +20,7 @@ ENUMERABLE: Final = "0x5a05180f"
 
 SUPPORTS: Final = Function("supportsInterface(bytes4)(bool)")
 HAS_ROLE: Final = Function("hasRole(bytes32,address)(bool)")
+ROLE_ADMIN: Final = Function("getRoleAdmin(bytes32)(bytes32)")
 MEMBER_COUNT: Final = Function("getRoleMemberCount(bytes32)(uint256)")
 MEMBER: Final = Function("getRoleMember(bytes32,uint256)(address)")
 

@@ -20,6 +20,9 @@ ZEPPELINOS: Final = _slot("org.zeppelinos.proxy.implementation")
 ZEPPELINOS_ADMIN: Final = _slot("org.zeppelinos.proxy.admin")
 SINGLETON: Final = 0
 GUARD: Final = _slot("guard_manager.guard.address")
+_INITIALIZABLE: Final = _slot("openzeppelin.storage.Initializable", 1).to_bytes(32, "big")
+INITIALIZED: Final = int.from_bytes(keccak(_INITIALIZABLE), "big") & ~0xFF
+"""Where OpenZeppelin 5 keeps how often a proxy was initialised (ERC-7201)."""
 
 NAMES: Final = {
     IMPLEMENTATION: "eip1967.proxy.implementation",
@@ -30,6 +33,7 @@ NAMES: Final = {
     ZEPPELINOS_ADMIN: "org.zeppelinos.proxy.admin",
     SINGLETON: "0",
     GUARD: "guard_manager.guard.address",
+    INITIALIZED: "openzeppelin.storage.Initializable",
 }
 ALL: Final = tuple(NAMES)
 

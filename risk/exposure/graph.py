@@ -54,7 +54,11 @@ class Node:
 
     @property
     def key(self) -> str:
-        """Return under what it fails: equal code fails together, everything else alone."""
+        """Return under what it fails: equal code fails together, on whichever chain, and so does
+        what one key commands; everything else fails alone.
+        """
+        if self.facts is not None and self.facts.kind in (Kind.EOA, Kind.DELEGATED):
+            return f"key:{self.id}"
         hashed = self.kind in (NodeKind.CODE, NodeKind.FORWARDER, NodeKind.ADMIN_CODE)
         if hashed and self.facts is not None and self.facts.codehash is not None:
             return f"code:{self.facts.codehash}"

@@ -124,8 +124,8 @@ def losses(
 
 
 def qualified(chain: str, key: str) -> str:
-    """Return a key that is one over all chains where what it names is: equal code is."""
-    return key if key.startswith("code:") else f"{chain}/{key}"
+    """Return a key that is one over all chains where what it names is: code and keys are."""
+    return key if key.startswith(("code:", "key:")) else f"{chain}/{key}"
 
 
 def _position(graph: Graph, one: Exposed, chances: Mapping[str, float]) -> PositionLoss:

@@ -35,6 +35,8 @@ class Planted:
     proxy: ProxyKind | None = None
     runs: tuple[Address, ...] = ()
     """Whose code: implementations, the beacon, facets, the singleton."""
+    names: tuple[Address, ...] = ()
+    """Which other contracts it must be found to hang on."""
     powers: frozenset[tuple[Verb, Address | None, int]] | None = None
     """Verb, holder, delay; None where not compared."""
     admin: str = ""
@@ -212,6 +214,14 @@ def _proxies(g: Garden) -> None:
     g.add("two ways in", g.build.new("TwoPaths", lock, bob),
           powers=frozenset({power(Verb.OWN, lock), power(Verb.PAUSE, bob)}),
           admin="eoa", delay=0)  # fmt: skip
+    other_side = g.build.new("Owned", safe)
+    g.add("bridge", other_side, powers=frozenset({power(Verb.OWN, safe)}), admin="safe", delay=0)
+    g.add("bridged token", g.build.new("Bridged", other_side.address), names=(a(other_side),),
+          powers=frozenset({power(Verb.MINT, a(other_side))}), admin="safe", delay=0)  # fmt: skip
+    bare = g.build.proxy(uups)
+    g.add("uups of nobody yet", bare, proxy=ProxyKind.UUPS, runs=(a(uups),), admin="unknown",
+          powers=frozenset({power(Verb.UPGRADE, None)}), delay=0, unknown="never initialised",
+          )  # fmt: skip
     for market in ("aave-3.0", "aave-3.6"):
         page = g.world.book[market]
         provider = checksum(page["pool_addresses_provider"])

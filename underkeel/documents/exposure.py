@@ -102,7 +102,7 @@ class ExposedPosition(Part):
 class ExposureWorst(Part):
     """The failure of one node, or of one code wherever it stands."""
 
-    node: str = Field(description="`chain/id`, or `code:` and the hash.")
+    node: str = Field(description="`chain/id`, `code:` and the hash, or `key:` and the address.")
     nodes: list[str]
     loss_usd: float = Field(description="Of the positions that have a price.")
     pd_annual: float

@@ -28,7 +28,7 @@ OURS = "ours/../planted"
 PROXIES = "Proxy1822 ProxyZeppelinOS Proxy897 Diamond Decoy"
 ADMINS = (
     "Owned Link UupsOwned UupsSilent UupsRoles UupsEnumerable TwoPaths KeyModule DelayModule "
-    "OpenGuard AlmostSafe AaveExecutor AavePayloads SaysYes Votes Parliament"
+    "OpenGuard AlmostSafe AaveExecutor AavePayloads Bridged SaysYes Votes Parliament"
 )
 JOB = Job(
     "governance",

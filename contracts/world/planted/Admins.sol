@@ -206,6 +206,17 @@ contract AavePayloads {
     }
 }
 
+/// A token that is only as good as what is locked elsewhere, and as who says that it is.
+contract Bridged {
+    address public bridge;
+    address public minter;
+
+    constructor(address bridge_) {
+        bridge = bridge_;
+        minter = bridge_;
+    }
+}
+
 /// Answers every question with the same word.
 contract SaysYes {
     fallback(bytes calldata) external returns (bytes memory) {

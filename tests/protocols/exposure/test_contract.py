@@ -169,6 +169,29 @@ def test_inspect__roles_by_logs__only_who_still_has_them() -> None:
     assert any(p.evidence.startswith("role 0x") for p in found.powers)
 
 
+def test_inspect__roles_of_old_contracts__known_by_answering() -> None:
+    contract = Contract(b"\x00").says(roles.ROLE_ADMIN, roles.DEFAULT_ADMIN, value=bytes(32))
+    assert contract.facts().roles == "unread"
+    contract.says(roles.MEMBER_COUNT, roles.DEFAULT_ADMIN, value=1)
+    contract.says(roles.MEMBER, roles.DEFAULT_ADMIN, 0, value=OWNER)
+    found = contract.facts()
+    assert found.roles == "enumerated"
+    assert [(p.verb, p.holder) for p in found.powers] == [(Verb.OWN, OWNER)]
+
+
+@pytest.mark.parametrize("initialised", [False, True])
+def test_inspect__upgradeable_without_owner__nobodys_only_if_initialised(initialised: bool) -> None:
+    contract = Contract().holds(slots.IMPLEMENTATION, LOGIC).says(q.OWNER, value=address(0))
+    uuid = q.PROXIABLE_UUID.at(LOGIC)
+    contract.answers[uuid] = Ok(slots.IMPLEMENTATION.to_bytes(32, "big"))
+    if initialised:
+        contract.answers[Storage(A, slots.INITIALIZED)] = Ok((1).to_bytes(32, "big"))
+    found = contract.facts()
+    assert found.proxies[0].kind is ProxyKind.UUPS
+    assert [p.holder for p in found.powers] == ([] if initialised else [None])
+    assert any("never initialised" in u for u in found.unknown) is not initialised
+
+
 def test_inspect__role_whose_holder_is_not_confirmed__unknown() -> None:
     contract = with_roles()
     contract.lost = lambda read: isinstance(read, Call) and read.data[:4] == roles.HAS_ROLE.selector

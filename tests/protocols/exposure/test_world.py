@@ -34,6 +34,9 @@ def test_survey__every_planted_case__is_what_it_is(garden: Garden, found: Survey
         runs = tuple(t for p in one.proxies for t in p.targets)
         if case.runs and runs != case.runs:
             wrong.append(f"{name}: runs {runs}, not {case.runs}")
+        named = {link.target for link in one.links}
+        if not named.issuperset(case.names):
+            wrong.append(f"{name}: names {named}, not {case.names}")
         powers = {(p.verb, p.holder, p.delay_s) for p in one.powers}
         if case.powers is not None and powers != case.powers:
             wrong.append(f"{name}: {powers}, not {set(case.powers)}")

@@ -155,3 +155,16 @@ def test_cover__pays_for_what_it_covers__not_where_the_insurer_fails_too() -> No
     wrong = Cover("policy", covered, 50.0, 0.5, insurer=covered[0])
     told, _, _ = judged(found, {"a": 100.0}, stands("a", link("a", 1)), cover=(wrong,))
     assert (told.cover[0].payout_usd, told.cover[0].wrong_way) == (0.0, True)
+
+
+def test_losses__one_key_on_two_chains__fails_once_for_both() -> None:
+    found = survey(contract(1, power(9)), key(9))
+    graphs, scored = {}, {}
+    for chain in ("x", "y"):
+        graphs[chain] = build([stands(chain, link(chain, 1))], found, PRIORS.lgd)
+        scored[chain] = dict(scores(graphs[chain], Knowledge(PRIORS, UserFacts(), NOW)))
+    told = losses(graphs, scored, [Exposed(c, "p", c, 10.0) for c in ("x", "y")])
+    (row,) = [w for w in told.worst if w.key == f"key:{address(9)}"]
+    assert row.positions == ("x", "y")
+    assert row.loss_usd == 20.0
+    assert told.hhi["admin"] == 1.0
