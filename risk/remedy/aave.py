@@ -17,6 +17,7 @@ from protocols.aave_v3.math import (
     lines,
     normalized_debt,
     normalized_income,
+    ray_mul,
     stable_debt,
     totals,
     truncated_health,
@@ -56,6 +57,27 @@ def scaled(amount: int, index: int, rules: Rules) -> int:
     """Return what is minted or burnt for an amount, in scaled units."""
     half = 0 if rules.exact_threshold else index // 2
     return (amount * RAY + half) // index
+
+
+def fits(reserve: Reserve, rules: Rules, amount: int, supplied: int, at: int) -> bool:
+    """Tell whether supplying an amount stays within the reserve's supply cap.
+
+    `supplied` are the scaled units of all suppliers and those set aside for the treasury; what the
+    treasury earns until `at` is not in it.
+    """
+    cap = supply_cap(reserve)
+    if cap is None:
+        return True
+    index = normalized_income(reserve, at)
+    if rules.exact_threshold:
+        return (supplied + scaled(amount, index, rules)) * index // RAY <= cap
+    return ray_mul(supplied, index) + amount <= cap
+
+
+def supply_cap(reserve: Reserve) -> int | None:
+    """Return the most that all together may supply, in base units; None where there is no cap."""
+    cap = reserve.configuration >> 116 & (1 << 36) - 1
+    return cap * 10**reserve.decimals if cap else None
 
 
 def _variable(state: AaveAccount, place: int, holding: Holding, at: int) -> Lever:
@@ -118,7 +140,6 @@ def _lever(
         )
 
     adding = kind is Kind.ADD
-    cap = reserve.configuration >> 116 & (1 << 36) - 1
     return Lever(
         kind,
         reserve.asset,
@@ -128,7 +149,7 @@ def _lever(
         most,
         bounds,
         _obstacles(reserve, adding=adding),
-        cap * 10**reserve.decimals if adding and cap else None,
+        supply_cap(reserve) if adding else None,
     )
 
 
@@ -152,4 +173,4 @@ def _obstacles(reserve: Reserve, *, adding: bool) -> tuple[str, ...]:
     return tuple(why for true, why in found if true)
 
 
-__all__ = ["levers", "scaled"]
+__all__ = ["fits", "levers", "scaled", "supply_cap"]

@@ -104,6 +104,7 @@ def test_risk__target_health__carried_out_as_said_reaches_it(
     assert not remedies["already"]
     feasible = [r["feasible"] for r in remedies["each"]]
     assert feasible == sorted(feasible, key=["yes", "unknown", "no"].index)
+    assert "unknown" not in feasible  # balances, and the room under caps, were read
     repay = next(r for r in remedies["each"] if r["kind"] == "repay")
     amount, payer = int(repay["amount_raw"]), world.book.admin
     pool = aave.pool(world, "aave-3.6")
@@ -142,3 +143,27 @@ def test_risk__senseless_option__exit_2_and_how_to_write_it(
     ran = run("risk", *options, "--config", scene.config(tmp_path))
     assert ran.code == 2
     assert "such as 1.8" in ran.err or "for example 7d" in ran.err
+
+
+@pytest.mark.parametrize("market", ["aave-3.0", "aave-3.6"])
+def test_risk__supply_cap__room_is_what_the_pool_has(
+    market: str, scene: Scene, run: Run, tmp_path: Path
+) -> None:
+    world, config = scene.world, scene.config(tmp_path)
+    name = {"aave-3.0": "Aave 3.0", "aave-3.6": "Aave 3.6"}[market]
+    asset = world.book.tokens["WETH"].address
+    supplied = aave.pool(world, market).call("getReserveData", asset)
+    receipt = world.node.at(supplied[8], world.token("WETH").interface)
+    whole = receipt.call("totalSupply") // 10**18
+    for above, tight in ((3, True), (50, False)):
+        with world.node.rollback():
+            change = aave.configurator(world, market)
+            change.send(world.book.admin, "setSupplyCap", asset, whole + above)
+            document = run("risk", "--json", "--target-health", "1.8", "--config", config).doc
+            position = next(
+                p for p in lending(document) if p["market"] == name and p["owner_name"] == "daring"
+            )
+            add = next(r for r in position["remedies"]["each"] if r["kind"] == "add")
+            assert 4 < int(add["amount_raw"]) / 10**18 < 10
+            assert ("the supply cap leaves less room" in add["reasons"]) is tight
+            assert add["feasible"] == "no"  # there is no WETH in the wallet

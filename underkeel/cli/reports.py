@@ -1,8 +1,9 @@
 """`positions`, `risk` and `status`: read the portfolio, print it, choose the exit code."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import PydanticCustomError
@@ -21,7 +22,8 @@ from underkeel.cli.tables import (
 from underkeel.config.load import Config, load
 from underkeel.config.values import seconds
 from underkeel.distance.economic import aparts_of
-from underkeel.distance.remedies import parse_health, ways_of
+from underkeel.distance.means import read_means
+from underkeel.distance.remedies import Ways, parse_health, ways_of
 from underkeel.documents.build import (
     needs_attention,
     positions_document,
@@ -79,7 +81,7 @@ def show_risk(options: Globals, given: Sequence[str], asked: Asked) -> Exit:
     scenario = apply(portfolio, shocks) if shocks and readable(portfolio) else None
     extras = Extras(
         _study(options, config, portfolio, horizon_s) if asked.full or asked.horizon else None,
-        ways_of(portfolio, health) if health is not None else {},
+        _ways(config, portfolio, health) if health is not None else {},
         aparts_of(portfolio),
     )
     if options.json:
@@ -99,6 +101,10 @@ def show_risk(options: Globals, given: Sequence[str], asked: Asked) -> Exit:
     if scenario:
         screen.print(shock_report(scenario, portfolio))
     return exit_of(portfolio)
+
+
+def _ways(config: Config, portfolio: Portfolio, health: Fraction) -> Mapping[str, Ways]:
+    return ways_of(portfolio, health, read_means(config, portfolio))
 
 
 def _study(options: Globals, config: Config, portfolio: Portfolio, horizon_s: int) -> "Study":

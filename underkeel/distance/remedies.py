@@ -1,16 +1,17 @@
 """What to repay or add to reach a health: what each way costs, and whether it can be done."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
-from chain.types import Address
+from protocols.aave_v3.state import AaveAccount
 from protocols.types import Leg, Position, Side
 from risk.liquidation import engine_for
 from risk.remedy import Kind, Remedies, Remedy, remedies
+from risk.remedy.aave import fits
+from underkeel.distance.means import Means
 from underkeel.errors import UsageError
 from underkeel.portfolio import ChainReport, Portfolio
 from underkeel.valuation import worth
@@ -18,6 +19,7 @@ from underkeel.valuation import worth
 AHEAD_S: Final = 600
 """Amounts are for a block so long after the one that was read: interest until then is in them."""
 HIGHEST: Final = 1000
+NOTHING: Final = Means()
 
 
 class Feasible(StrEnum):
@@ -62,24 +64,18 @@ def parse_health(text: str) -> Fraction:
     return health
 
 
-def ways_of(portfolio: Portfolio, health: Fraction) -> dict[str, Ways]:
+def ways_of(portfolio: Portfolio, health: Fraction, means: Means = NOTHING) -> dict[str, Ways]:
     """Return, per position with a debt, how to bring its health to at least `health`."""
     found: dict[str, Ways] = {}
     for chain in portfolio.chains:
-        held = _held(chain)
         for assessed in chain.positions:
-            ways = _ways(assessed.position, chain, health, held)
+            ways = _ways(assessed.position, chain, health, means)
             if ways is not None:
                 found[assessed.position.id] = ways
     return found
 
 
-def _ways(
-    position: Position,
-    chain: ChainReport,
-    health: Fraction,
-    held: Mapping[tuple[Address, Address], int],
-) -> Ways | None:
+def _ways(position: Position, chain: ChainReport, health: Fraction, means: Means) -> Ways | None:
     engine = engine_for(position)
     if engine is None:
         return None
@@ -91,46 +87,45 @@ def _ways(
         return Ways(None, (), target, at, str(failure) or type(failure).__name__)
     if found is None:
         return None
-    each = [_way(remedy, position, chain, held) for remedy in found.each]
+    each = [_way(remedy, position, chain, means) for remedy in found.each]
     order = list(Feasible)
     each.sort(key=lambda w: (order.index(w.feasible), float("inf") if w.usd is None else w.usd))
     return Ways(found, tuple(each), target, at)
 
 
-def _held(chain: ChainReport) -> dict[tuple[Address, Address], int]:
-    """Return what each owner's wallet holds of each token that was read."""
-    return {
-        (assessed.position.owner, leg.token.address): leg.amount
-        for assessed in chain.positions
-        if assessed.position.kind == "wallet"
-        for leg in assessed.position.legs
-        if leg.side is Side.ASSET
-    }
-
-
-def _way(
-    remedy: Remedy,
-    position: Position,
-    chain: ChainReport,
-    held: Mapping[tuple[Address, Address], int],
-) -> Way:
+def _way(remedy: Remedy, position: Position, chain: ChainReport, means: Means) -> Way:
     if remedy.amount is None:
         return Way(remedy, None, Feasible.NO, ("no amount of this alone is enough",))
     no = list(remedy.obstacles)
     unknown: list[str] = []
-    have = held.get((position.owner, remedy.asset))
+    have = means.balances.get((chain.name, position.owner, remedy.asset))
     if have is None:
         unknown.append("what the wallet holds of it was not read")
     elif have < remedy.amount:
         no.append("the wallet holds less")
-    if remedy.ceiling is not None:
-        if remedy.amount > remedy.ceiling:
-            no.append("the supply cap is lower")
-        else:
-            unknown.append("whether the supply cap leaves room was not read")
+    room = _room(remedy, position, chain, means)
+    if room is None:
+        unknown.append("whether the supply cap leaves room was not read")
+    elif not room:
+        no.append("the supply cap leaves less room")
     value = _worth(remedy, position, chain)
     feasible = Feasible.NO if no else Feasible.UNKNOWN if unknown else Feasible.YES
     return Way(remedy, None if value is None else float(value), feasible, (*no, *unknown))
+
+
+def _room(remedy: Remedy, position: Position, chain: ChainReport, means: Means) -> bool | None:
+    """Tell whether a supply cap leaves room; None where that was not read."""
+    state = position.state
+    if remedy.ceiling is None or remedy.amount is None or not isinstance(state, AaveAccount):
+        return True
+    if remedy.amount > remedy.ceiling:
+        return False
+    supplied = means.supplied.get((chain.name, position.root, remedy.asset))
+    if supplied is None:
+        return None
+    reserves = (holding.reserve for holding in state.holdings)
+    reserve = next(one for one in reserves if one.asset == remedy.asset)
+    return fits(reserve, state.rules, remedy.amount, supplied, remedy.at)
 
 
 def _worth(remedy: Remedy, position: Position, chain: ChainReport) -> Decimal | None:

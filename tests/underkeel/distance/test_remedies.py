@@ -16,10 +16,19 @@ from risk.liquidation import engine_of
 from risk.remedy import Kind, remedies
 from tests.risk import aave_states as aave
 from tests.risk import morpho_states
-from tests.support.fake_chain import AT
+from tests.support.fake_chain import AT, address
 from tests.underkeel.distance import scene
 from underkeel.cli.joint import Extras, remedies_report, rows
-from underkeel.distance.remedies import AHEAD_S, Feasible, Way, Ways, parse_health, ways_of
+from underkeel.distance.means import Means
+from underkeel.distance.remedies import (
+    AHEAD_S,
+    NOTHING,
+    Feasible,
+    Way,
+    Ways,
+    parse_health,
+    ways_of,
+)
 from underkeel.documents.build import risk_document
 from underkeel.documents.study import extended
 from underkeel.errors import UsageError
@@ -29,23 +38,30 @@ DAI = Token(scene.asset(2), "DAI", 18)
 T0 = Token(scene.asset(0), "T0", 18)
 
 
-def borrower(*wallet: tuple[Token, int], frozen: bool = False, cap: int = 0) -> Portfolio:
+def borrower(frozen: bool = False, cap: int = 0, revision: int = 10) -> Portfolio:
     """Return 10 units of 3,000 dollars for 20,000 dollars, on Aave."""
     flags = 1 << 56 | (1 << 57 if frozen else 0) | cap << 116
     held = aave.reserve(0, aave.quote(3000 * 10**8, "eth"), aave.configuration(flags=flags))
     owed = aave.reserve(2, aave.quote(10**8, "usd"))
-    state = aave.account(10, aave.supplied(held, 10**19), aave.owed(owed, 20_000 * 10**18))
+    state = aave.account(revision, aave.supplied(held, 10**19), aave.owed(owed, 20_000 * 10**18))
     legs = (
         scene.priced(T0, 10**19, Side.COLLATERAL, "feed", raw=3000 * 10**8),
         scene.priced(DAI, 20_000 * 10**18, Side.DEBT, "feed"),
     )
     at = replace(AT, timestamp=aave.NOW)
     position = replace(scene.held(state, *legs, name="a"), at=at)
-    return scene.portfolio(position, scene.wallet(*wallet))
+    return scene.portfolio(position, scene.wallet((DAI, 1)))
 
 
-def found(portfolio: Portfolio, health: str = "1.8") -> Ways:
-    return ways_of(portfolio, parse_health(health))["a"]
+def means(*held: tuple[Token, int], supplied: int | None = None) -> Means:
+    """Return what the owner holds, and what all supply of the collateral."""
+    balances = {("c", scene.OWNER, token.address): amount for token, amount in held}
+    total = {} if supplied is None else {("c", address(8), T0.address): supplied}
+    return Means(balances, total)
+
+
+def found(portfolio: Portfolio, health: str = "1.8", known: Means = NOTHING) -> Ways:
+    return ways_of(portfolio, parse_health(health), known)["a"]
 
 
 def way(ways: Ways, kind: Kind) -> Way:
@@ -53,7 +69,7 @@ def way(ways: Ways, kind: Kind) -> Way:
 
 
 def test_ways__wallet_read__feasible_first_and_then_the_cheap() -> None:
-    ways = found(borrower((DAI, 10**22), (T0, 5)))
+    ways = found(borrower(), known=means((DAI, 10**22), (T0, 5)))
     repay, add = ways.each
     assert (repay.feasible, add.feasible) == (Feasible.YES, Feasible.NO)
     assert add.reasons == ("the wallet holds less",)
@@ -69,13 +85,25 @@ def test_ways__wallet_read__feasible_first_and_then_the_cheap() -> None:
 
 
 def test_ways__frozen_or_capped__said() -> None:
-    frozen = way(found(borrower((T0, 10**20), frozen=True)), Kind.ADD)
+    rich = means((T0, 10**20))
+    frozen = way(found(borrower(frozen=True), known=rich), Kind.ADD)
     assert (frozen.feasible, frozen.reasons) == (Feasible.NO, ("the reserve is frozen",))
-    tight = way(found(borrower((T0, 10**20), cap=4)), Kind.ADD)
-    assert (tight.feasible, tight.reasons) == (Feasible.NO, ("the supply cap is lower",))
-    wide = way(found(borrower((T0, 10**20), cap=10**6)), Kind.ADD)
+    tight = way(found(borrower(cap=4), known=rich), Kind.ADD)
+    assert (tight.feasible, tight.reasons) == (Feasible.NO, ("the supply cap leaves less room",))
+    wide = way(found(borrower(cap=10**6), known=rich), Kind.ADD)
     assert wide.feasible is Feasible.UNKNOWN
     assert "supply cap" in wide.reasons[0]
+
+
+@pytest.mark.parametrize("revision", [1, 10])
+def test_ways__room_under_the_cap_read__is_to_the_unit(revision: int) -> None:
+    portfolio = borrower(cap=100, revision=revision)
+    amount = way(found(portfolio), Kind.ADD).remedy.amount
+    assert amount is not None
+    full = 100 * 10**18 - amount
+    for supplied, expected in ((full, Feasible.YES), (full + 1, Feasible.NO)):
+        known = means((T0, 10**20), supplied=supplied)
+        assert way(found(portfolio, known=known), Kind.ADD).feasible is expected
 
 
 def test_ways__already_there__nothing_to_do() -> None:
@@ -95,8 +123,8 @@ def told(ways: dict[str, Ways], portfolio: Portfolio) -> str:
 
 
 def test_report__every_way__amounts_are_enough_and_reasons_are_there() -> None:
-    portfolio = borrower((DAI, 10**22))
-    ways = ways_of(portfolio, Fraction(18, 10))
+    portfolio = borrower()
+    ways = ways_of(portfolio, Fraction(18, 10), means((DAI, 10**22)))
     text = told(ways, portfolio)
     assert "To a health of 1.8" in text
     assert "repay 6,666.666667 DAI" not in text  # the asset's own symbol there is T2
