@@ -74,7 +74,8 @@ def joint_shocks(log: NDArray[np.float64], step_s: int) -> tuple[list[Gjr], NDAr
     """Return a model per factor and the shocks `[t, n]` of the latest 500 days, of mean 0.
 
     All of the history is fitted; older shocks are left out because what falls together changes
-    over the years. The mean is taken out: what a price drifted says nothing of the coming week.
+    over the years. The mean is taken out: what a price drifted says nothing of the coming week. The
+    variance is left as it is, about one: scaling would let one crash make all other days small.
     """
     rows = max(1, round(SHOCK_DAYS * DAY_S / step_s))
     models: list[Gjr] = []
@@ -84,7 +85,7 @@ def joint_shocks(log: NDArray[np.float64], step_s: int) -> tuple[list[Gjr], NDAr
         begin = float(np.mean(one * one))
         shocks = one / np.sqrt(garch.variances(one, model, begin)[:-1])
         models.append(model)
-        columns.append(shocks / shocks.std())
+        columns.append(shocks)
     z = np.stack(columns, axis=1)[-rows:]
     return models, z - z.mean(axis=0)
 

@@ -29,8 +29,7 @@ def test_backtest__kupiec__is_the_textbooks_ratio() -> None:
     found = backtest(spread(250, 6), 0.99)
     ratio = -2 * log(0.99**244 * 0.01**6 / ((1 - 6 / 250) ** 244 * (6 / 250) ** 6))
     assert ratio == pytest.approx(3.5554, abs=1e-3)
-    scipy = pytest.importorskip("scipy.stats")
-    assert found.kupiec_p == pytest.approx(scipy.chi2.sf(ratio, 1), abs=1e-9)
+    assert found.kupiec_p == pytest.approx(0.0593, abs=1e-4)  # chi-squared, one degree
 
 
 @pytest.mark.parametrize("hits", [10, 120])
