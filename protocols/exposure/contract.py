@@ -207,10 +207,25 @@ def _settled(facts: Facts, answers: Answers) -> Facts:
     if changes and not found and (why := _nobody(facts, answers)):
         powers.append(Power(Verb.UPGRADE, None, why))
         facts = replace(facts, unknown=(*facts.unknown, f"who may upgrade it: {why}"))
+    powers += _hidden(facts, answers)
     if facts.kind is Kind.TIMELOCK and not powers:
         powers.append(Power(Verb.EXECUTE, None, "nobody who may announce could be found",
                             facts.delay_s or 0))  # fmt: skip
     return replace(facts, powers=tuple(powers))
+
+
+def _hidden(facts: Facts, answers: Answers) -> Iterator[Power]:
+    """Yield a power of nobody known for whatever could not be asked: it may be anybody's."""
+    vital = [Storage(facts.address, slot) for slot in slots.ALL if slot != slots.GUARD]
+    asked: list[Read] = [*vital, *(function.at(facts.address) for function, _ in q.POWERS)]
+    asked.append(roles.SUPPORTS.at(facts.address, bytes.fromhex(roles.ACCESS_CONTROL[2:])))
+    if facts.safe is not None:
+        if any("modules" in text for text in facts.unknown):
+            yield Power(Verb.EXECUTE, None, "modules that were not read")
+    elif not answers.trusted:
+        yield Power(Verb.OWN, None, "it answers any question")
+    elif any(isinstance(answers.raw(read), Unknown) for read in asked):
+        yield Power(Verb.OWN, None, "not everything that could tell was read")
 
 
 _OWN_RULES = (

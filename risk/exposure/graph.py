@@ -170,7 +170,7 @@ def _reasons(links: Iterable[Link]) -> Mapping[str, tuple[LinkKind, ...]]:
 
 
 def _is_code(facts: Facts) -> bool:
-    return facts.kind in (Kind.CONTRACT, Kind.TIMELOCK)
+    return facts.kind in (Kind.CONTRACT, Kind.TIMELOCK, Kind.GONE, Kind.UNKNOWN)
 
 
 def _kind(name: str, facts: Facts | None, reasons: Sequence[LinkKind]) -> NodeKind:

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from chain.types import checksum
 from tests.e2e.conftest import Ran, Scene
+from tests.support import faults
+from tests.support.proxy import Proxy
 from underkeel.cli.main import app
 from underkeel.documents.models import DOCUMENTS
 
@@ -168,3 +171,23 @@ def test_exposure__diff_of_several_chains__exit_2(scene: Scene, run: Run, tmp_pa
     ran = run("exposure", "--diff", "1", "--config", config)
     assert ran.code == 2
     assert "one chain" in ran.err
+
+
+def test_exposure__logs_refused__holders_of_roles_unknown_never_none(
+    scene: Scene, run: Run, tmp_path: Path
+) -> None:
+    book = scene.world.book
+    with Proxy(scene.world.node.url) as proxy:
+        refused = faults.failing("eth_getLogs", -32601, "no such method")
+        proxy.script.always(refused, lambda body: b"eth_getLogs" in body)
+        document = run("exposure", "--json", "--config", scene.config(tmp_path, proxy.url)).doc
+    assert any("which were not read" in text for text in document["unknown"])
+    assert document["el_usd"] is None
+    provider = scene.world.contract(
+        "aave-3.6/PoolAddressesProvider", book["aave-3.6"]["pool_addresses_provider"]
+    )
+    ruled = nodes(document)[checksum(provider.call("getACLManager"))]
+    assert ruled["admin_kind"] == "unknown"
+    assert any(f["name"] == "readable" and f["value"] == "no" for f in ruled["factors"])
+    holder = nodes(document)[f"unknown:{ruled['id']}"]
+    assert holder["pd_annual"] > nodes(document)[book.admin]["pd_annual"]

@@ -248,7 +248,8 @@ def _strange(g: Garden) -> None:
     alice = g.key("alice")
     plain = g["owned by a key"]
     g.add("decoy", g.build.new("Decoy", plain), admin="none", unknown="never delegates")
-    g.add("says yes", g.build.new("SaysYes"), unknown="answers any question")
+    g.add("says yes", g.build.new("SaysYes"), unknown="answers any question", admin="unknown",
+          powers=frozenset({power(Verb.OWN, None)}), delay=0)  # fmt: skip
     one, other = g.build.new("Link"), g.build.new("Link")
     one.send(alice, "point", other.address)
     other.send(alice, "point", one.address)

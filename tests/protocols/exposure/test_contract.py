@@ -81,6 +81,7 @@ def test_inspect__slots_and_owner_not_read__said_and_never_nobody() -> None:
     assert any("slot eip1967.proxy.implementation: lost" in text for text in found.unknown)
     assert any("owner(): lost" in text for text in found.unknown)
     assert found.pausable is None
+    assert [(p.verb, p.holder) for p in found.powers] == [(Verb.OWN, None)]
 
 
 def test_inspect__admin_slot_lost_after_the_first_round__holder_unknown() -> None:
@@ -125,6 +126,7 @@ def test_inspect__safe_whose_modules_or_guard_are_not_read__said() -> None:
     found = contract.facts()
     assert "its modules could not be read" in found.unknown
     assert any(text.startswith("its guard: lost") for text in found.unknown)
+    assert [(p.verb, p.holder) for p in found.powers] == [(Verb.EXECUTE, None)]
 
 
 def test_inspect__delay_beyond_reason__is_no_timelock() -> None:
@@ -156,6 +158,7 @@ def test_inspect__roles_without_logs__unread_and_said() -> None:
     found = with_roles().facts()
     assert found.roles == "unread"
     assert any("logs, which were not read" in text for text in found.unknown)
+    assert [(p.verb, p.holder) for p in found.powers] == [(Verb.OWN, None)]
 
 
 def test_inspect__roles_by_logs__only_who_still_has_them() -> None:
@@ -172,7 +175,8 @@ def test_inspect__roles_by_logs__only_who_still_has_them() -> None:
 def test_inspect__roles_of_old_contracts__known_by_answering() -> None:
     contract = Contract(b"\x00").says(roles.ROLE_ADMIN, roles.DEFAULT_ADMIN, value=bytes(32))
     assert contract.facts().roles == "unread"
-    contract.says(roles.MEMBER_COUNT, roles.DEFAULT_ADMIN, value=1)
+    for role in roles.NAMES:
+        contract.says(roles.MEMBER_COUNT, role, value=int(role == roles.DEFAULT_ADMIN))
     contract.says(roles.MEMBER, roles.DEFAULT_ADMIN, 0, value=OWNER)
     found = contract.facts()
     assert found.roles == "enumerated"
@@ -197,6 +201,7 @@ def test_inspect__role_whose_holder_is_not_confirmed__unknown() -> None:
     contract.lost = lambda read: isinstance(read, Call) and read.data[:4] == roles.HAS_ROLE.selector
     found = contract.facts([Grant(roles.DEFAULT_ADMIN, OWNER)])
     assert any(text.startswith("DEFAULT_ADMIN_ROLE: ") for text in found.unknown)
+    assert [(p.verb, p.holder) for p in found.powers] == [(Verb.OWN, None)]
 
 
 def test_inspect__enumerated_roles__more_than_asked_for_and_unread_ones_are_said() -> None:
