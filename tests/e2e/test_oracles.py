@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,17 @@ import pytest
 from world.actors import feeds, uniswap
 from world.world import actor
 
+from chain.client import ChainSpec, Client
+from chain.errors import Unreachable
 from chain.types import checksum
+from risk.oracle.types import NextKind, Verdict
 from tests.e2e.conftest import Ran, Scene
+from underkeel.cli.options import Globals
+from underkeel.cli.oracles import report
+from underkeel.cli.output import console
+from underkeel.config.load import load
+from underkeel.oracles.read import read_oracles
+from underkeel.portfolio import read_portfolio
 
 pytestmark = pytest.mark.world
 Run = Callable[..., Ran]
@@ -131,3 +141,40 @@ def test_oracles__nobody_watched__is_every_known_price(
     found = told(run("oracles", stranger, "--json", "--config", scene.config(tmp_path)))
     assert found
     assert all(feed["positions"] == [] for feed in found.values())
+
+
+def test_read_oracles__rpc_lost_on_the_way__every_feed_is_unknown(
+    scene: Scene, tmp_path: Path
+) -> None:
+    config = load(scene.config(tmp_path), {})
+    accounts = [checksum(w.address) for w in config.settings.wallets.values()]
+    portfolio = read_portfolio(config, accounts, cache=tmp_path)
+
+    @contextmanager
+    def down(spec: ChainSpec) -> Iterator[Client]:
+        raise Unreachable(spec.name, "gone")
+        yield
+
+    found = read_oracles(config, portfolio, opener=down, cache=tmp_path)
+    assert found
+    for feed in found:
+        assert feed.trust.verdict is Verdict.UNKNOWN
+        assert any("gone" in cause for cause in feed.trust.unknown)
+        assert feed.trust.next.kind is NextKind.UNKNOWN
+    table = console(Globals(no_color=True))
+    with table.capture() as caught:
+        table.print(report(portfolio, found, "UTC"))
+    assert "UNKNOWN" in caught.get()
+    assert "age unknown" in caught.get()
+
+
+def test_oracles__configured_source_that_is_no_feed__is_no_row(
+    scene: Scene, run: Run, tmp_path: Path
+) -> None:
+    token = checksum(scene.world.book.tokens["LINK"].address)
+    price = f'[[chains.demo.prices]]\ntoken = "{token}"\nfeed = "{token}"\nquote = "USD"\n'
+    config = scene.config(tmp_path)
+    config.write_text(config.read_text() + "\n" + price)
+    ran = run("oracles", "--all", "--json", "--config", config)
+    assert ran.code == 0
+    assert token not in {feed["feed"] for feed in ran.doc["feeds"]}  # it gave no price
