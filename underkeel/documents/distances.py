@@ -39,6 +39,9 @@ class Joint(Part):
     exact_multiple: float | None = Field(
         description="Where along the move integers first liquidate: 1 is exactly there."
     )
+    exact: bool | None = Field(
+        description="False: integers liquidate there, and perhaps earlier too; null: nowhere."
+    )
     plane_beta_sigma: float | None = Field(
         description="h0 / √(gᵀΣg), first order in simple returns; null where it would have a "
         "price lose more than all of it."

@@ -22,8 +22,9 @@ Rules that hold everywhere:
   `_frac`: a fraction (`-0.15` is −15 %). `_s`: seconds. `_usd`: dollars, negative for a debt.
 - `null` means not known or not applicable; it never stands for zero. What could not be read is in
   `unknown` (chains, markets, accounts) or in a position's own `unknown` (parts), with the cause.
-- A field that this version does not compute is absent, not null: `greeks` is there
-  where everything has a price, `shock` only with `--shock`.
+- A field that was not computed is absent, not null: `greeks` is there where everything has a
+  price, `shock` only with `--shock`, `joint` and `prob` only with `--full` or `--horizon`,
+  `remedies` only with `--target-health`.
 - `init` and `config check` print small documents of their own, `underkeel.init/1` (`config`) and
   `underkeel.config/1` (`ok`, `problems`, `config`); `config show` and `schema` are JSON anyway.
 - An error is a line on stderr and an exit code, and no document.

@@ -127,6 +127,7 @@ def _joint(chain: str, found: "Found", study: "Study") -> distances.Joint:
         method="none within reach" if joint is None else joint.method,
         certified=joint is not None and joint.certified,
         exact_multiple=None if found.edge is None else found.edge.multiple,
+        exact=None if found.edge is None else found.edge.exact,
         plane_beta_sigma=None if plane is None or plane.rejected else plane.beta,
         assumed=list(found.assumed),
     )
