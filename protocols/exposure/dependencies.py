@@ -46,7 +46,7 @@ def dependencies(position: Position, values: Values) -> Reads[Dependencies]:
     common = (*_common(position), *_tokens(position, values), *_prices(position))
     found = Dependencies(position.id, common)
     if position.protocol in _PLAIN:
-        more = _PLAIN[position.protocol](position)
+        more = _PLAIN[position.protocol](position, values)
     elif position.protocol in _READING:
         more = yield from _READING[position.protocol](position)
     else:
@@ -115,7 +115,13 @@ def _leaf_address(leaf: expr.Primitive) -> Address:
             return address
 
 
-def _morpho(position: Position) -> Dependencies:
+def _lent(position: Position, values: Values) -> float:
+    """Return the part of what is owned that is lent out to the market."""
+    lent = [leg for leg in position.legs if leg.name == "supply"]
+    return values.share(position.legs, lent[0]) if lent else 1.0
+
+
+def _morpho(position: Position, values: Values) -> Dependencies:
     """Stand on Morpho, the market's oracle and its rate model."""
     state = position.state
     links = [Link(position.id, position.root, LinkKind.PROTOCOL, "root of the market")]
@@ -126,6 +132,11 @@ def _morpho(position: Position) -> Dependencies:
     exits: list[Exit] = []
     if state.supply_shares:
         totals = state.accrued.totals
+        if params.collateral_token != ZERO_ADDRESS:  # if it fails, what was lent is not repaid
+            evidence, token = "what the market lends against", params.collateral_token
+            links.append(
+                Link(position.id, token, LinkKind.MARKET, evidence, _lent(position, values))
+            )
         exits.append(
             Exit(
                 params.loan_token,
@@ -181,7 +192,7 @@ def _vault(position: Position) -> Reads[Dependencies]:
     return Dependencies(position.id, tuple(links), exits=(out,), parameters=tuple(rows))
 
 
-def _uniswap(position: Position) -> Dependencies:
+def _uniswap(position: Position, _: Values) -> Dependencies:
     """Stand on the position manager and the pool; neither has an owner who could take anything."""
     links = [Link(position.id, position.root, LinkKind.PROTOCOL, "the position manager")]
     if isinstance(position.state, UniswapV3State):
@@ -194,7 +205,7 @@ def _uniswap(position: Position) -> Dependencies:
     return Dependencies(position.id, tuple(links), exits=exits)
 
 
-def _wallet(position: Position) -> Dependencies:
+def _wallet(position: Position, _: Values) -> Dependencies:
     """Stand on the tokens, and on whoever may take them."""
     exits = tuple(
         Exit(leg.token.address, leg.amount, leg.amount, 0, "balanceOf()") for leg in position.legs
@@ -206,7 +217,7 @@ _READING: Final[Mapping[str, Callable[[Position], Reads[Dependencies]]]] = {
     "aave-v3": aave_v3,
     "erc4626": _vault,
 }
-_PLAIN: Final[Mapping[str, Callable[[Position], Dependencies]]] = {
+_PLAIN: Final[Mapping[str, Callable[[Position, Values], Dependencies]]] = {
     "morpho-blue": _morpho,
     "uniswap-v3": _uniswap,
     "wallet": _wallet,

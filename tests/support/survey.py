@@ -8,6 +8,7 @@ from world.anvil import Anvil
 from world.world import World
 
 from chain.client import ChainSpec, Client, connect
+from chain.endpoint import Path
 from chain.types import Address
 from protocols.adapter import Log
 from protocols.exposure.roles import GRANTED, GRANTS, grant_of
@@ -22,11 +23,14 @@ def seeds(addresses: Sequence[Address]) -> list[Dependencies]:
 
 
 def surveyed(
-    world: World[Anvil], addresses: Sequence[Address], number: int | None = None
+    world: World[Anvil],
+    addresses: Sequence[Address],
+    number: int | None = None,
+    path: Path | None = None,
 ) -> Survey:
     """Return what is found from some addresses on, at the head or at a block."""
     spec = ChainSpec("world", world.node.chain_id, (world.node.url,))
-    with connect(spec) as client:
+    with connect(spec, path=path) as client:
         return _at(client, addresses, number)
 
 

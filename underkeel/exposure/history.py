@@ -1,9 +1,10 @@
 """Since when contracts have been as they are: asked of the chain's own past, by bisection.
 
-All contracts are asked together, so that it takes as many requests as the number of blocks has
-binary digits. The past is kept by archive nodes only; where it is not, nothing is known, and
-nothing is assumed. What is found is the latest block found at which a contract was otherwise: one
-that changed and changed back in between may seem older than it is.
+Contracts that are at the same block are asked together; they part as they are found, so that one
+takes at most two requests per binary digit of the block's number. The past is kept by archive
+nodes only; where it is not, nothing is known, and nothing is assumed. What is found is the latest
+block found at which a contract was otherwise: one that changed and changed back in between may
+seem older than it is.
 """
 
 from collections.abc import Mapping, Sequence

@@ -106,6 +106,10 @@ def test_dependencies__morpho_supplier__exits_by_the_markets_liquidity() -> None
     assert supplied.available == min(state.supplied, state.withdrawable)
     assert (collateral.claim, collateral.available) == (5, 5)
     assert dict(found.parameters)["lltv"] == str(state.params.lltv)
+    assert links(found, LinkKind.MARKET) == {state.params.collateral_token: 1.0}
+    legs = (Leg(TOKEN, 1, Side.COLLATERAL), Leg(OTHER, 1, Side.ASSET, None, "supply"))
+    both = run(replace(position("morpho-blue", *legs), state=state), values=(30, 10))
+    assert links(both, LinkKind.MARKET) == {state.params.collateral_token: 0.25}
 
 
 def word(value: Address | int) -> Ok:

@@ -10,6 +10,7 @@ from world.actors import feeds
 from world.deployer import ZERO
 from world.node import Bound
 
+from chain.endpoint import Path
 from chain.types import checksum
 from protocols.exposure.state import Survey
 from risk.exposure.control import control
@@ -165,3 +166,12 @@ def facets(survey: Survey, garden: Garden) -> str:
 
 def test_changes__nothing_was_changed__nothing_is_told(garden: Garden, found: Survey) -> None:
     assert changes(found, found) == ()
+
+
+@pytest.mark.parametrize("path", [Path.INITCODE, Path.MULTICALL3, Path.SINGLE], ids=str)
+def test_survey__any_read_path__tells_the_same(path: Path, garden: Garden, found: Survey) -> None:
+    told = surveyed(garden.world, [case.address for case in garden.cases.values()], path=path)
+    wrong = [name for name, case in garden.cases.items()
+             if told.facts[case.address] != found.facts[case.address]]  # fmt: skip
+    assert wrong == []
+    assert told == found
