@@ -17,10 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk.kernel.accounts import F64, I64, Accounts
-from risk.kernel.exact import BadPrices, check, tally_account
+from risk.kernel.exact import UNIT, BadPrices, check, tally_account
 
 MEMORY_BYTES: Final = 256 * 2**20
 """Most that one block of scenarios and its working arrays may take, unless told otherwise."""
+PLAIN_BLOCK: Final = 1_000
+"""Scenarios at a time without numba,"""
+PLAIN_ACCOUNTS: Final = 1_000
+"""and accounts: their margins take 8 MB."""
 
 __all__ = ["MEMORY_BYTES", "Accounts", "BadPrices", "Tally", "block_size", "blocks", "tally"]
 
@@ -95,13 +99,42 @@ def _judge(fused: bool | None) -> Judge:
 
 
 def _plain(accounts: Accounts, prices: NDArray[np.floating], first: int) -> Judged:
+    """Count by blocked matrix products; an account that one of them cannot tell is done again.
+
+    The bound is that of `risk.kernel.exact` with all factors as terms: the zeros of the dense rows
+    add no error, and whatever order the product is summed in does not matter.
+    """
     check(prices, first)
+    parts = [
+        _product(accounts.part(lo, lo + PLAIN_ACCOUNTS), prices)
+        for lo in range(0, len(accounts), PLAIN_ACCOUNTS)
+    ]
+    counts = np.concatenate([np.zeros(0, np.int64), *(found for found, _, _ in parts)])
+    shorts = np.concatenate([np.zeros(0), *(short for _, short, _ in parts)])
+    settled = sum(exact for _, _, exact in parts)
+    return counts, shorts, _error(accounts, prices, UNIT, prices.shape[1]), settled
+
+
+def _product(accounts: Accounts, prices: NDArray[np.floating]) -> tuple[I64, F64, int]:
+    """Return counts, shortfalls and how many tests rationals settled, of some accounts."""
     counts, shorts = np.zeros(len(accounts), np.int64), np.zeros(len(accounts))
-    settled = 0
-    for account in range(len(accounts)):
-        counts[account], shorts[account], exact = tally_account(*accounts.row(account), prices)
-        settled += exact
-    return counts, shorts, _error(accounts, prices, 2.0**-53, prices.shape[1]), settled
+    matrix, settled = accounts.dense(), 0
+    gross = np.abs(matrix)
+    width = 2 * (accounts.factors + 2) * UNIT
+    for lo in range(0, prices.shape[1], PLAIN_BLOCK):
+        part = np.asarray(prices[:, lo : lo + PLAIN_BLOCK], np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            bound = width * (gross @ part.max(axis=1)) + np.finfo(np.float64).tiny
+            margin = matrix @ part
+            found = (margin < 0).sum(axis=1)
+            close = ~(np.abs(margin).min(axis=1) > bound) & (np.diff(accounts.start) > 0)
+            short = -np.minimum(margin, 0, out=margin).sum(axis=1)
+        for account in np.flatnonzero(close).tolist():
+            found[account], short[account], exact = tally_account(*accounts.row(account), part)
+            settled += exact
+        counts += found
+        shorts += short
+    return counts, shorts, settled
 
 
 def _fused(accounts: Accounts, prices: NDArray[np.floating], first: int) -> Judged:

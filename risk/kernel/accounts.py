@@ -56,6 +56,12 @@ class Accounts:
         part = slice(self.start[account], self.start[account + 1])
         return self.factor[part], self.weight[part]
 
+    def part(self, first: int, end: int) -> "Accounts":
+        """Return the accounts from `first` up to `end`, that one not included."""
+        start = self.start[first : end + 1]
+        entries = slice(int(start[0]), int(start[-1]))
+        return Accounts(start - start[0], self.factor[entries], self.weight[entries], self.factors)
+
     def dense(self) -> F64:
         """Return the matrix [A, F] with its zeros."""
         full = np.zeros((len(self), self.factors))

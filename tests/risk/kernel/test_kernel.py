@@ -106,6 +106,16 @@ def test_tally__streamed_blocks__same_as_at_once(fused: bool) -> None:
     assert whole.scenarios == parts.scenarios == 900
 
 
+def test_tally__more_accounts_than_fit_at_once__same_as_one_by_one() -> None:
+    rows = market(40, 5, 6) * 60
+    prices = np.exp(np.random.default_rng(2).normal(size=(12, 50)))
+    accounts = Accounts.of(rows, 12)
+    found = tally(accounts, prices, fused=False)
+    once = tally(accounts.part(0, 40), prices, fused=False)
+    assert found.liquidatable.tolist() == once.liquidatable.tolist() * 60
+    assert len(accounts.part(2_390, 3_000)) == 10
+
+
 def test_tally__nothing__counts_nothing() -> None:
     found = tally(Accounts.of([{}, {0: 1.0}], 1), np.ones((1, 0)))
     assert found.liquidatable.tolist() == [0, 0]
