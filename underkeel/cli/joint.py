@@ -9,11 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from protocols.types import Position
 from risk.distance.economic import Apart
 from risk.distance.probability import CLOSED, Probability
 from risk.remedy import Kind
-from risk.types import Assessment
+from risk.types import Assessment, Status
 from underkeel.cli import format as fmt
 from underkeel.cli.tables import grid_table, name_of
 from underkeel.distance.remedies import Feasible, Way, Ways
@@ -43,7 +42,7 @@ NONE: Final = Extras()
 
 def joint_report(study: "Study", portfolio: Portfolio) -> RenderableType:
     """Return β, the likeliest joint move and the chances of each position, first to fall first."""
-    by_id = {a.position.id: a.position for a in portfolio.assessments}
+    by_id = {a.position.id: a for a in portfolio.assessments}
     parts: list[RenderableType] = [Text(""), _first(study, by_id, portfolio)]
     if study.wallet.order:
         parts.append(_order(study, by_id, portfolio))
@@ -56,7 +55,7 @@ def joint_report(study: "Study", portfolio: Portfolio) -> RenderableType:
     return Group(*parts)
 
 
-def _first(study: "Study", by_id: Mapping[str, Position], portfolio: Portfolio) -> Text:
+def _first(study: "Study", by_id: Mapping[str, Assessment], portfolio: Portfolio) -> Text:
     wallet, span = study.wallet, fmt.duration(study.horizon_s)
     head = Text(f"Joint move, {span}", style="bold")
     if not wallet.order or wallet.order[0].joint is None:
@@ -70,7 +69,7 @@ def _first(study: "Study", by_id: Mapping[str, Position], portfolio: Portfolio) 
     return head.append(f": {_sigma(wallet.beta)} away, {name} falls first\n{moves}", "not bold")
 
 
-def _order(study: "Study", by_id: Mapping[str, Position], portfolio: Portfolio) -> Table:
+def _order(study: "Study", by_id: Mapping[str, Assessment], portfolio: Portfolio) -> Table:
     table = grid_table()
     table.add_column("Position", ratio=4)
     table.add_column("β", justify="right", no_wrap=True)
@@ -88,8 +87,10 @@ def _order(study: "Study", by_id: Mapping[str, Position], portfolio: Portfolio) 
         moves = "none within reach" if fall.joint is None else _own(found)
         multiple = "–" if fall.multiple is None else f"{fall.multiple:.2f}"
         chances = (_chance(found.chances, horizon) for horizon in horizons)
-        position = by_id[fall.name]
-        name = name_of(position, portfolio)
+        assessed = by_id[fall.name]
+        if assessed.liquidation.status is Status.UNKNOWN:
+            mark += "\nin doubt"
+        name = name_of(assessed.position, portfolio)
         table.add_row(name, Text(beta, "bold").append(mark, "dim"), moves, multiple, *chances)
     return table
 
@@ -139,9 +140,9 @@ def _moves(labels: Sequence[str], moves: Sequence[float]) -> str:
     return ", ".join(told) or "nothing moves"
 
 
-def _name(by_id: Mapping[str, Position], name: str, portfolio: Portfolio) -> str:
-    position = by_id.get(name)
-    return name if position is None else " ".join(name_of(position, portfolio).plain.split())
+def _name(by_id: Mapping[str, Assessment], name: str, portfolio: Portfolio) -> str:
+    found = by_id.get(name)
+    return name if found is None else " ".join(name_of(found.position, portfolio).plain.split())
 
 
 def remedies_report(ways: Mapping[str, Ways], portfolio: Portfolio) -> RenderableType:
@@ -157,7 +158,7 @@ def remedies_report(ways: Mapping[str, Ways], portfolio: Portfolio) -> Renderabl
         if some is None:
             continue
         name: Text | str = name_of(assessed.position, portfolio)
-        for words, usd, can in _told(some):
+        for words, usd, can in _told(some, assessed):
             table.add_row(name, words, usd, can)
             name = ""
         table.add_section()
@@ -167,7 +168,9 @@ def remedies_report(ways: Mapping[str, Ways], portfolio: Portfolio) -> Renderabl
     return Group(Text(f"\nTo a health of {health:g}, each alone", style="bold"), table)
 
 
-def _told(ways: Ways) -> Iterator[tuple[str, str, str]]:
+def _told(ways: Ways, assessed: Assessment) -> Iterator[tuple[str, str, str]]:
+    if assessed.liquidation.status is Status.UNKNOWN:
+        yield "in doubt", "", fmt.lines(assessed.liquidation.causes)
     if ways.found is None:
         yield "not computed", "", ways.cause
         return
@@ -217,10 +220,10 @@ def rows(extras: Extras, assessed: Assessment) -> Iterator[Row]:
     if study is not None and name in study.unmeasured:
         yield "joint", f"not measured: {study.unmeasured[name]}"
     if (some := extras.ways.get(name)) is not None:
-        for words, usd, can in _told(some):
+        for words, usd, can in _told(some, assessed):
             text = Text(words, style="bold")
-            worth = f" = {usd} USD" if usd else ""
-            yield "remedy", text.append(worth + (f"; now? {can}" if can else ""), "not bold")
+            worth = f" = {usd} USD; now? " if usd else ": " if can else ""
+            yield "remedy", text.append(worth + can, "not bold")
         for way in some.each:
             if way.remedy.amount:
                 yield "", Text(f"{_do(way)}: exactly {way.remedy.amount} base units", style="dim")

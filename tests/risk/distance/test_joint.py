@@ -169,6 +169,12 @@ def test_joint__past_the_boundary__is_zero() -> None:
     assert (found.beta, found.certified) == (0.0, True)
 
 
+def test_joint__no_factor_at_all__is_none() -> None:
+    still = Margin((), np.array([2.0, -1.0]), np.zeros((2, 0)), np.full(2, np.inf))
+    assert closed_form(still, np.zeros((0, 0))) is None
+    assert joint(still, np.zeros((0, 0))) is None
+
+
 def test_joint__singular_covariance__uses_what_moves() -> None:
     some = margin([1.0, 1.0, -1.5], unit(2, 2))
     found = joint(some, np.ones((2, 2)) * 0.01)  # both factors move as one

@@ -1,6 +1,7 @@
 """What a study says of portfolios, given histories or none."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tests.support.fake_chain import AT
 from tests.underkeel.distance import scene
 from underkeel.cli.joint import Extras, joint_report, rows
 from underkeel.distance import study as module
+from underkeel.distance.remedies import ways_of
 from underkeel.distance.study import Study, judged, measure
 from underkeel.documents.build import risk_document
 from underkeel.documents.study import extended
@@ -127,6 +129,16 @@ def test_study__unread_parts__are_unmeasured_and_never_far() -> None:
     assert [one.id for one in document.joint.unmeasured] == ["lost"]
     said = [str(text) for _, text in rows(Extras(found), portfolio.assessments[0])]
     assert said == ["not measured: debt: no answer"]
+
+
+def test_study__position_in_doubt__is_measured_and_marked() -> None:
+    doubted = scene.held(scene.account(), name="a", verified=False, notes=("numbers differ",))
+    portfolio = scene.portfolio(doubted)
+    assert portfolio.assessments[0].liquidation.status is Status.UNKNOWN
+    assert "in doubt" in told(studied(portfolio), portfolio)
+    ways = ways_of(portfolio, Fraction(3))
+    said = [f"{text}" for _, text in rows(Extras(ways=ways), portfolio.assessments[0])]
+    assert said[0] == "in doubt: numbers differ"
 
 
 def test_study__liquidatable__is_zero_away_and_certain() -> None:
