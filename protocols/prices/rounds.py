@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chain.abi import Function
-from chain.calls import Pointer, ReadFailed, Reads, Result, Reverted
+from chain.calls import Ok, Pointer, ReadFailed, Reads, Result, Reverted
 from chain.types import Address
 from protocols.prices.feed import LATEST
 from protocols.prices.state import Round
@@ -113,7 +113,17 @@ def _rounds(ids: Sequence[int], results: Sequence[Result]) -> list[Round]:
     for id_, result in zip(ids, results, strict=True):
         if isinstance(result, Reverted):
             continue  # the aggregator never finished this round
-        _, answer, _, updated, _ = GET_ROUND.decode(result)
+        answer, updated = _answer(result)
         if answer > 0 and updated:
             found.append(Round(id_, answer, updated))
     return found
+
+
+def _answer(result: Result) -> tuple[int, int]:
+    """Return answer and time of a round; a past has tens of thousands, so words are cut by hand."""
+    if isinstance(result, Ok) and len(result.data) == 5 * 32:
+        data = result.data
+        if not any(data[:22]) and not any(data[128:150]):
+            return int.from_bytes(data[32:64], signed=True), int.from_bytes(data[96:128])
+    _, answer, _, updated, _ = GET_ROUND.decode(result)
+    return answer, updated

@@ -18,6 +18,9 @@ Vector = NDArray[np.float64]
 
 MOST_STEPS: Final = 3_000
 """The fit looks at so many latest steps."""
+BLOCK: Final = 48
+LAGS: Final = np.arange(BLOCK) - np.arange(BLOCK)[:, None]
+"""[from, to]: how many steps later."""
 PERSISTENCE: Final = 0.998
 STARTS: Final = ((0.05, 0.05, 0.90, 6.0), (0.10, 0.00, 0.80, 4.0), (0.02, 0.02, 0.96, 8.0))
 """alpha, gamma, beta, nu."""
@@ -26,11 +29,23 @@ STARTS: Final = ((0.05, 0.05, 0.90, 6.0), (0.10, 0.00, 0.80, 4.0), (0.02, 0.02, 
 def variances(r: Vector, model: Gjr, first: float | None = None) -> Vector:
     """Return `[t + 1]`: the variance of each step as known before it, and of the one to come."""
     shock = model.omega + (model.alpha + model.gamma * (r < 0)) * r * r
-    begin = model.level if first is None else first
-    beta = model.beta
-    return np.fromiter(
-        accumulate(shock.tolist(), lambda v, s: beta * v + s, initial=begin), float, len(r) + 1
+    return decayed(shock, model.beta, model.level if first is None else first)
+
+
+def decayed(x: Vector, beta: float, begin: float) -> Vector:
+    """Return `[t + 1]`: v0 = begin, v' = beta·v + x, in blocks: one product in place of a loop."""
+    t = len(x)
+    rows = -(-t // BLOCK)
+    padded = np.zeros(rows * BLOCK)
+    padded[:t] = x
+    powers = beta ** np.arange(BLOCK + 1)
+    inside = padded.reshape(rows, BLOCK) @ np.where(LAGS >= 0, powers[np.maximum(LAGS, 0)], 0.0)
+    whole = float(powers[-1])
+    starts = list(
+        accumulate(inside[:, -1].tolist(), lambda v, last: whole * v + last, initial=begin)
     )
+    found = inside + np.outer(starts[:-1], powers[1:])
+    return np.concatenate([[begin], found.ravel()[:t]])
 
 
 def ahead(model: Gjr, following: Vector, steps: int) -> Vector:

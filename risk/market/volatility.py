@@ -6,7 +6,7 @@ loss is QLIKE, ln h + RV/h: it ranks forecasts alike whatever noise the realised
 """
 
 from collections.abc import Callable
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import ceil
 from typing import Final
 
@@ -114,9 +114,8 @@ def ewma(past: Vector, log: Vector, per_day: int, steps: int) -> Vector:
     if begin <= 0:
         raise ValueError("the returns have no variance")
     decay = DECAY_DAILY ** (1 / per_day)
-    squares = ((1 - decay) * log * log).tolist()
-    running = accumulate(squares, lambda v, s: decay * v + s, initial=begin)
-    return _floored(steps * np.fromiter(running, float, len(log) + 1), past, steps)
+    running = garch.decayed((1 - decay) * log * log, decay, begin)
+    return _floored(steps * running, past, steps)
 
 
 def har(past: Vector, log: Vector, per_day: int, steps: int) -> Vector:

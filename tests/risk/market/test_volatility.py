@@ -123,3 +123,15 @@ def test_foretell__a_long_quiet_spell__is_no_promise_of_quiet() -> None:
 def test_realised__windows__are_sums_of_squares() -> None:
     assert realised(np.array([1.0, 2.0, 3.0]), 2) == pytest.approx([5, 13])
     assert qlike(np.array([0.0, 1.0]), np.array([1.0, 1.0])) == 0.5
+
+
+@given(
+    st.lists(st.floats(0, 1e3), max_size=300),
+    st.one_of(st.just(0.0), st.floats(1e-9, 0.999)),
+    st.floats(0, 10),
+)
+def test_decayed__against_the_loop__agrees(x: list[float], beta: float, begin: float) -> None:
+    expected = [begin]
+    for one in x:
+        expected.append(beta * expected[-1] + one)
+    assert garch.decayed(np.array(x), beta, begin) == pytest.approx(expected, rel=1e-12, abs=1e-12)
