@@ -61,6 +61,25 @@ def test_exposure__demo__graph_reaches_implementations_feeds_and_the_one_admin(
     assert told["unknown"] == []
 
 
+def test_exposure__metamorpho__curated_after_its_timelock(
+    scene: Scene, told: dict[str, Any]
+) -> None:
+    vault = scene.world.book["metamorpho"]["vault"]
+    wait = scene.world.contract("metamorpho/MetaMorpho", vault).call("timelock")
+    node = nodes(told)[vault]
+    assert {(w["verb"], w["delay_s"]) for w in node["ways"]} == {("configure", str(wait))}
+    assert node["delay_s"] == str(wait)
+
+
+def test_exposure__positions__worst_admin_and_shortest_way_of_all_they_stand_on(
+    told: dict[str, Any],
+) -> None:
+    found = {p["id"].split(":")[1]: (p["admin_kind"], p["delay_s"]) for p in told["positions"]}
+    assert found["aave-v3"] == ("eoa", "0")
+    labels = {node["label"] for node in told["nodes"]}
+    assert {"WETH", "USDC", "ETH / USD"} <= labels
+
+
 def test_exposure__vault__stands_on_every_market_of_its_queue(
     scene: Scene, told: dict[str, Any]
 ) -> None:

@@ -42,6 +42,7 @@ class ExposureNode(Part):
     chain: str
     id: str
     kind: str
+    label: str | None = Field(description="What its token, feed or market calls itself.")
     address: AddressText | None
     codehash: Hash | None
     answers_as: str | None = Field(
@@ -95,6 +96,10 @@ class ExposedPosition(Part):
     ead_usd: float | None = Field(description="What could be lost: equity, at least 0.")
     el_usd: float | None
     failure_frac: float = Field(description="Expected part lost within the horizon.")
+    admin_kind: str = Field(description="The most dangerous who can change anything under it.")
+    delay_s: Integer | None = Field(
+        description="The shortest way to a change of anything under it; null: none is known."
+    )
     exits: list[ExposureExit]
     unknown: list[str]
 

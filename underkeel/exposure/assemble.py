@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from protocols.exposure.state import LinkKind
 from protocols.types import Position, Price
+from risk.exposure.control import ORDER, AdminKind
 from risk.exposure.exits import Leaving, leaving
 from risk.exposure.graph import Graph, build
 from risk.exposure.loss import Exposed, Losses, losses
@@ -22,6 +23,23 @@ class ChainExposure:
     scores: Mapping[str, Score]
     exits: Mapping[str, tuple[Leaving, ...]]
     """By position."""
+    labels: Mapping[str, str]
+    """By node: what its token, feed or market calls itself; for display only."""
+
+    def ruled(self, position: str) -> tuple[AdminKind, int | None]:
+        """Return the most dangerous who can change anything under a position, and how fast.
+
+        The delay is the shortest of all; None where nobody can, or nobody is known.
+        """
+        below = self.graph.closure(position).items()
+        controls = [
+            control
+            for name, part in below
+            if part > 0.0 and (control := self.graph.nodes[name].control) is not None
+        ]
+        kind = max((c.kind for c in controls), key=ORDER.index, default=AdminKind.NONE)
+        delays = [c.delay_s for c in controls if c.delay_s is not None]
+        return kind, min(delays, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +96,7 @@ def assemble(
             one.position: tuple(leaving(e, priors.repaid_per_day) for e in one.exits)
             for one in read.dependencies
         }
-        chains.append(ChainExposure(read, graph, scores(graph, known), exits))
+        chains.append(ChainExposure(read, graph, scores(graph, known), exits, _labels(read)))
         exposed += [
             Exposed(p.id, f"{p.protocol} {p.root}", read.name, read.ead_usd[p.id])
             for p in read.positions
@@ -106,3 +124,14 @@ def _problems(read: Read) -> Mapping[str, tuple[str, ...]]:
 
 def _prices(position: Position) -> tuple[Price, ...]:
     return tuple(leg.price for leg in position.legs if isinstance(leg.price, Price))
+
+
+def _labels(read: Read) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for position in read.positions:
+        found.setdefault(position.root, position.market)
+        for leg in position.legs:
+            found.setdefault(leg.token.address, leg.token.symbol)
+            if isinstance(leg.price, Price) and leg.price.label:
+                found.setdefault(leg.price.factor, leg.price.label)
+    return found

@@ -77,6 +77,7 @@ def _positions(exposure: Exposure) -> Iterator[d.ExposedPosition]:
     chains = {chain.read.name: chain for chain in exposure.chains}
     for loss in exposure.losses.positions:
         chain = chains[loss.exposed.chain]
+        kind, delay = chain.ruled(loss.exposed.id)
         direct = next(x for x in chain.read.dependencies if x.position == loss.exposed.id)
         yield d.ExposedPosition(
             id=loss.exposed.id,
@@ -85,6 +86,8 @@ def _positions(exposure: Exposure) -> Iterator[d.ExposedPosition]:
             ead_usd=loss.exposed.ead_usd,
             el_usd=loss.el_usd,
             failure_frac=loss.pd,
+            admin_kind=kind.value,
+            delay_s=integer(delay),
             exits=[
                 d.ExposureExit(
                     asset=one.exit.token,
@@ -108,6 +111,7 @@ def _node(chain: ChainExposure, node: Node) -> d.ExposureNode:
         chain=chain.read.name,
         id=node.id,
         kind=node.kind.value,
+        label=chain.labels.get(node.id),
         address=_address(node.id),
         codehash=facts.codehash if facts else None,
         answers_as=facts.kind.value if facts else None,

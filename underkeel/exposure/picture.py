@@ -29,9 +29,8 @@ def dot(chains: Sequence[ChainExposure]) -> str:
     for chain in chains:
         prefix = chain.read.name
         for node in chain.graph.nodes.values():
-            attributes = (
-                f'label="{_quoted(chr(10).join(caption(node)))}", color="{COLOURS[node.kind]}"'
-            )
+            said = _quoted("\n".join(caption(node, chain.labels)))
+            attributes = f'label="{said}", color="{COLOURS[node.kind]}"'
             lines.append(f'  "{_quoted(f"{prefix}/{node.id}")}" [{attributes}];')
         for edge in chain.graph.edges:
             ends = (f'"{_quoted(f"{prefix}/{end}")}"' for end in (edge.source, edge.target))
@@ -47,9 +46,10 @@ def _quoted(text: str) -> str:
     return plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def caption(node: Node) -> tuple[str, str]:
+def caption(node: Node, labels: Mapping[str, str]) -> tuple[str, str]:
     """Return two short lines: what a node is, and which."""
     name = node.id
+    label = f" {labels[name]}" if name in labels else ""
     if node.kind is NodeKind.POSITION:
         parts = name.split(":")
         return parts[1] if len(parts) > 1 else name, _short(parts[3] if len(parts) > 3 else name)
@@ -63,7 +63,7 @@ def caption(node: Node) -> tuple[str, str]:
             what = f"timelock {node.facts.delay_s} s"
         elif node.kind is NodeKind.CONTROL:
             what = node.facts.kind.value
-    return what, _short(name)
+    return what + label, _short(name)
 
 
 def _short(text: str) -> str:
@@ -118,7 +118,7 @@ def svg(chains: Sequence[ChainExposure]) -> str:
             )
         for column in layout:
             for node in column:
-                parts += _box(node, *place[node.id])
+                parts += _box(node, chain.labels, *place[node.id])
         tallest = max((len(column) for column in layout), default=0)
         top += 24 + tallest * (BOX_H + GAP_Y) + MARGIN
         width = max(width, 2 * MARGIN + len(layout) * (BOX_W + GAP_X))
@@ -131,8 +131,8 @@ def svg(chains: Sequence[ChainExposure]) -> str:
     )
 
 
-def _box(node: Node, x: int, y: int) -> list[str]:
-    what, which = caption(node)
+def _box(node: Node, labels: Mapping[str, str], x: int, y: int) -> list[str]:
+    what, which = caption(node, labels)
     return [
         f'<rect x="{x}" y="{y}" width="{BOX_W}" height="{BOX_H}" rx="4" fill="#ffffff" '
         f'stroke="{COLOURS[node.kind]}" stroke-width="2"><title>{escape(node.id)}</title></rect>',

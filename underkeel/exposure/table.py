@@ -51,6 +51,11 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
+def _row(table: Table, *cells: str) -> None:
+    """Add a row as it is: what tokens call themselves is no markup."""
+    table.add_row(*(Text(cell) for cell in cells))
+
+
 def _usd(value: float | None) -> str:
     return "unknown" if value is None else fmt.usd(value)
 
@@ -69,10 +74,13 @@ def _summary(exposure: Exposure) -> Text:
 
 
 def _positions(exposure: Exposure) -> Table:
-    table = _table("Positions", "Position", "At risk USD", "Expected loss USD", "Exit")
-    exits = {k: v for chain in exposure.chains for k, v in chain.exits.items()}
+    columns = ("At risk USD", "Expected loss", "Exit", "Worst admin", "After")
+    table = _table("Positions", "Position", *columns)
+    chains = {chain.read.name: chain for chain in exposure.chains}
     for loss in exposure.losses.positions:
-        days = [one.days for one in exits[loss.exposed.id]]
+        chain = chains[loss.exposed.chain]
+        kind, delay = chain.ruled(loss.exposed.id)
+        days = [one.days for one in chain.exits[loss.exposed.id]]
         if any(d is None for d in days):
             leaves = "not all, or unknown"
         else:
@@ -80,23 +88,30 @@ def _positions(exposure: Exposure) -> Table:
             leaves = "now" if longest == 0.0 else f"about {longest:g} days"
         name = loss.exposed.id.split(":")
         label = f"{name[1]} {fmt.short(name[3])}" + (f" #{name[4][:10]}" if len(name) > 4 else "")
-        table.add_row(label, _usd(loss.exposed.ead_usd), _usd(loss.el_usd), leaves)
+        _row(
+            table,
+            label,
+            _usd(loss.exposed.ead_usd),
+            _usd(loss.el_usd),
+            leaves,
+            kind.value,
+            "–" if delay is None else _duration(delay),
+        )
     return table
 
 
 def _worst(exposure: Exposure) -> Table:
     table = _table("Worst single failures", "What fails", "Would take USD", "Chance", "Positions")
     nodes = {
-        f"{chain.read.name}/{node.id}": node
+        f"{chain.read.name}/{node.id}": (node, chain.labels)
         for chain in exposure.chains
         for node in chain.graph.nodes.values()
     }
     for worst in exposure.losses.worst[:TOP]:
-        first = nodes[worst.nodes[0]]
-        what, which = caption(first)
+        what, which = caption(*nodes[worst.nodes[0]])
         more = f" and {len(worst.nodes) - 1} of the same code" if len(worst.nodes) > 1 else ""
         loss = fmt.usd(worst.loss_usd) + (" +?" if worst.unknown else "")
-        table.add_row(f"{what} {which}{more}", loss, f"{worst.pd:.2%}", str(len(worst.positions)))
+        _row(table, f"{what} {which}{more}", loss, f"{worst.pd:.2%}", str(len(worst.positions)))
     return table
 
 
@@ -106,13 +121,13 @@ def _rulers(chain: ChainExposure) -> Table:
     rows.sort(key=_danger, reverse=True)
     for node in rows[: 2 * TOP]:
         assert node.control is not None
-        what, which = caption(node)
+        what, which = caption(node, chain.labels)
         control = node.control
         if control.kind is AdminKind.NONE:
             continue
         after = "unknown" if control.delay_s is None else _duration(control.delay_s)
         way = control.ways[0]
-        table.add_row(f"{what} {which}", control.kind.value, after,
+        _row(table, f"{what} {which}", control.kind.value, after,
                       f"{way.verb.value} → {fmt.short(way.end)}")  # fmt: skip
     return table
 
@@ -145,7 +160,7 @@ def _allowances(exposure: Exposure) -> Iterator[RenderableType]:
         amount = "unknown"
         if taking.takes is not None:
             amount = fmt.amount(taking.takes, given.token.decimals)
-        table.add_row(fmt.short(given.spender), given.token.symbol, amount, _usd(usd))
+        _row(table, fmt.short(given.spender), given.token.symbol, amount, _usd(usd))
     yield Text("")
     yield table
     total = exposure.takeable_usd
@@ -165,7 +180,8 @@ def _difference(one: Difference) -> Sequence[RenderableType]:
         return [Text(f"{title}: none", style="bold"), *_effects(one.effects)]
     table = _table(title, "Where", "What", "Before", "After")
     for change in one.changes:
-        table.add_row(
+        _row(
+            table,
             fmt.short(change.subject) if change.subject.startswith("0x") else change.subject,
             change.what,
             change.before,

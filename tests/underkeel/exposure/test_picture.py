@@ -35,7 +35,10 @@ def chain() -> Any:
     position = f"1:aave-v3:{address(9)}:{address(8)}"
     direct = stands(position, link(position, 1), link(position, 3, LinkKind.FEED, 0.5))
     graph = build([direct], found, PRIORS.lgd)
-    return SimpleNamespace(graph=graph, read=SimpleNamespace(name='a "chain"', at=AT))
+    labels = {address(3): "ETH / USD"}
+    return SimpleNamespace(
+        graph=graph, labels=labels, read=SimpleNamespace(name='a "chain"', at=AT)
+    )
 
 
 def test_svg__a_graph__is_sound_xml_with_a_box_for_each_node() -> None:
@@ -52,9 +55,10 @@ def test_dot__a_graph__quotes_what_must_be() -> None:
 
 
 def test_caption__each_kind__says_what_it_is() -> None:
-    said = {caption(node)[0] for node in chain().graph.nodes.values()}
+    drawn = chain()
+    said = {caption(node, drawn.labels)[0] for node in drawn.graph.nodes.values()}
     assert {"aave-v3", "proxy eip-1967-transparent", "safe 2 of 2", "timelock 60 s", "eoa",
-            "oracle"} <= said  # fmt: skip
+            "oracle ETH / USD"} <= said  # fmt: skip
 
 
 def test_draw__png__by_graphviz_or_said_why_not(
