@@ -72,6 +72,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     sizes = [size for size in (QUICK if args.quick else FULL)
              if not args.sizes or any(text in str(size) for text in args.sizes)]  # fmt: skip
+    if not sizes:
+        parser.error("no size is called so; they are " + ", ".join(str(s) for s in FULL))
     chosen = [c for c in CONTESTANTS if not args.only or any(o in c.name for o in args.only)]
     found, faults = environments(chosen)
     results: Results = {}
