@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from world.world import actor
 
 from chain.client import ChainSpec, Client
 from chain.errors import Unreachable
-from chain.types import checksum
+from chain.networks import by_id
+from chain.types import Address, checksum
 from risk.oracle.types import NextKind, Verdict
 from tests.e2e.conftest import Ran, Scene
 from underkeel.cli.options import Globals
@@ -178,3 +180,34 @@ def test_oracles__configured_source_that_is_no_feed__is_no_row(
     ran = run("oracles", "--all", "--json", "--config", config)
     assert ran.code == 0
     assert token not in {feed["feed"] for feed in ran.doc["feeds"]}  # it gave no price
+
+
+def test_oracles__rollup_whose_sequencer_fails__no_feed_is_sound(
+    scene: Scene, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, name = scene.world, "L2 Sequencer Uptime Status"
+    arbitrum = by_id(42161)
+    assert arbitrum is not None
+    uptime = checksum(world.book.feeds[name].proxy)
+    rollup = replace(arbitrum, sequencer_feed=uptime)
+    monkeypatch.setattr("underkeel.oracles.read.by_id", lambda _: rollup)
+    config = scene.config(tmp_path)
+    feeds.set_price_raw(world, name, 1)
+    for feed in told(run("oracles", "--json", "--config", config)).values():
+        assert feed["sequencer"]["state"] == "down"
+        assert feed["verdict"] == "doubtful"
+        assert any("sequencer is down" in problem for problem in feed["problems"])
+    feeds.set_price_raw(world, name, 0)
+    for feed in told(run("oracles", "--json", "--config", config)).values():
+        assert feed["sequencer"]["state"] == "grace"
+    monkeypatch.setattr(
+        "underkeel.oracles.read.by_id", lambda _: replace(rollup, sequencer_feed=stranger())
+    )
+    for feed in told(run("oracles", "--json", "--config", config)).values():
+        assert feed["sequencer"]["state"] == "unknown"
+        assert feed["verdict"] != "sound"
+
+
+def stranger() -> Address:
+    """Return an address without code."""
+    return checksum(actor("stranger"))

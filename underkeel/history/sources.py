@@ -70,6 +70,8 @@ def needed(factor: str) -> tuple[expr.Expr, tuple[expr.Primitive, ...]]:
         found = expr.parse(factor)
     except ValueError as error:
         raise NoHistory(str(error)) from None
+    if not expr.primitives(found):
+        raise NoHistory("it is a constant that somebody wrote down")
     moving = tuple(p for p in expr.primitives(found) if not isinstance(p, expr.Ratio))
     if not moving:
         raise NoHistory("a share price has no history on chain")
