@@ -115,4 +115,4 @@ def test_stress__node_down__exit_5_and_says_what_is_missing(
     ran = run("stress", "--json", "--config", config)
     assert ran.code == 5
     assert ran.doc["unknown"]
-    assert all(s["partial"] for s in ran.doc["scenarios"])
+    assert all(s["partial"] and s["loss_usd"] is None for s in ran.doc["scenarios"])

@@ -238,7 +238,7 @@ def _scenarios(results: Sequence[Result]) -> Group:
         style = "bold red" if r.liquidated else ""
         table.add_row(
             Text(r.name + mark, style=style),
-            usd(r.loss_usd),
+            usd(None if r.blank else r.loss_usd),
             share,
             str(r.liquidated) if r.liquidated else "–",
             usd(r.penalty_usd) if r.penalty_usd else "–",
@@ -269,6 +269,8 @@ def _grid(grid: Grid) -> Group:
 
 def _risk(report: Report, risk: Risk) -> list[RenderableType]:
     days = risk.horizon_s / DAY_S
+    if not risk.tails:
+        return [Text("Value at risk: unknown, for no position's worth is known")]
     table = _table("level", "VaR USD", "ES USD")
     for t in risk.tails:
         table.add_row(f"{t.level:.0%}", usd(t.var_usd), usd(t.es_usd))

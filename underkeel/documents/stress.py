@@ -66,9 +66,11 @@ class StressScenario(Part):
     name: str
     title: str
     source: str = Field(description="Where its numbers are from.")
-    loss_usd: float = Field(description="Of the positions whose fate is known.")
-    before_usd: float
-    after_usd: float
+    loss_usd: float | None = Field(
+        description="Of the positions whose fate is known; null: of none is it."
+    )
+    before_usd: float | None
+    after_usd: float | None
     bad_debt_usd: float
     penalty_usd: float
     liquidated: Integer = Field(description="Positions.")
@@ -136,7 +138,7 @@ class StressRisk(Part):
     horizon_s: Integer
     paths: Integer
     method: str
-    tails: list[StressTail]
+    tails: list[StressTail] = Field(description="Empty: no position's worth is known.")
     liquidated_frac: float = Field(description="Paths on which anything is liquidated.")
     sweep: list[StressSweep]
     worst: list[StressWorst]

@@ -91,6 +91,11 @@ class Result:
         return self.before_usd - self.after_usd
 
     @property
+    def blank(self) -> bool:
+        """Return whether nothing at all is known: then a loss of zero would be a lie."""
+        return bool(self.unknown) and all(f.after_usd is None for f in self.fates)
+
+    @property
     def bad_debt_usd(self) -> float:
         """Return what lenders are left with."""
         return sum(f.bad_debt_usd for f in self.fates)

@@ -27,6 +27,7 @@ from underkeel.stress.run import Book, Play, play_all, straight, with_composites
 
 F64 = NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
+METHOD: Final = "filtered historical simulation, joint shocks by day"
 LEVELS: Final = (0.95, 0.99)
 SWEEP_CORRELATION: Final = (0.0, 0.5, 1.0)
 SWEEP_VOLATILITY: Final = (1.0, 2.0, 3.0)
@@ -110,6 +111,10 @@ def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, t
     drawn = simulate(market.residuals, horizon_s, paths)
     losses, hit, unknown = _losses(book, drawn.factors, drawn.log, how, tell, "simulating")
     days = horizon_s / DAY_S
+    blank = bool(book.unread or unknown) and len(unknown) == len(book.positions)
+    if blank:  # nothing at all is known, and a loss of zero would be a lie
+        gone = (*book.unread, *unknown)
+        return Risk(horizon_s, paths, METHOD, (), 0.0, (), (), {}, gone)
     sweep = []
     for k in SWEEP_VOLATILITY:
         for s in SWEEP_CORRELATION:
@@ -124,7 +129,7 @@ def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, t
     return Risk(
         horizon_s=horizon_s,
         paths=paths,
-        method="filtered historical simulation, joint shocks by day",
+        method=METHOD,
         tails=tuple(tail(losses, level) for level in LEVELS),
         liquidated_frac=float(hit.mean()),
         sweep=tuple(sweep),

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from protocols.types import Side, Token
+from risk.liquidation import ENGINES
 from risk.scenario.play import oracle_prices, play, value
 from risk.scenario.types import BadPath, End, Exposed, Fate, path_to
+from risk.scenario.unwind import UNWIND
 from risk.types import Status
 from tests.risk.aave_states import account, configuration, owed, quote, reserve, supplied
 from tests.risk.morpho_states import position as morpho
@@ -197,3 +199,7 @@ def test_capped_price__follows_up_to_its_cap() -> None:
     held = valued(leg(5, 10**18, Side.ASSET), 2.0, {ETH: 1}, room=0.8)
     assert held.multiple({ETH: 0.9}) == pytest.approx(1.0)
     assert held.multiple({ETH: 0.4}) == pytest.approx(0.5)
+
+
+def test_unwind__every_engine__has_its_liquidation_played() -> None:
+    assert set(UNWIND) == set(ENGINES)

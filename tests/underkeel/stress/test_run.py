@@ -93,6 +93,12 @@ def test_named__unpriced_and_unread__in_no_sum_and_listed() -> None:
     assert "ODD has no price" in result.unknown[-1]
 
 
+def test_named__nothing_known__says_so_rather_than_zero() -> None:
+    book = Book.of(portfolio(wallet(Leg(ODD, 5, Side.ASSET))))
+    assert play(Scenario(), book).blank
+    assert not play(Scenario()).blank
+
+
 def test_failures__protocol_and_oracles__the_worse_lie_is_told() -> None:
     found = {r.name: r for r in failures(BOOK, Play())}
     assert list(found) == ["protocol-aave-v3", "oracle-ETH / USD", "oracle-USDC / USD"]

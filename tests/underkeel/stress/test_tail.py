@@ -48,6 +48,13 @@ def test_at_risk__history_and_none__numbers_order_and_what_was_assumed() -> None
     assert again == found
 
 
+def test_at_risk__nothing_known__no_tail_rather_than_zero() -> None:
+    book = Book.of(portfolio(wallet(Leg(ODD, 1, Side.ASSET)), down=True))
+    found = at_risk(book, Market.of(book, {}, {}, {}), Play(), DAY_S, 200, QUIET)
+    assert (found.tails, found.sweep, found.worst) == ((), (), ())
+    assert len(found.unknown) == 3
+
+
 def test_key__and_back() -> None:
     assert split(key("main", "mul(a, b)")) == ("main", "mul(a, b)")
 
