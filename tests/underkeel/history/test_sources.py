@@ -97,7 +97,7 @@ def test_combined__each_part__counts_at_its_last_known_value(
 
 
 def test_combined__one_feed__is_its_own_history() -> None:
-    only = {expr.Feed(A): PARTS[expr.Feed(A)]}
+    only: dict[expr.Primitive, PriceSeries] = {expr.Feed(A): PARTS[expr.Feed(A)]}
     found = combined(A, "ETH / USD", expr.Feed(A), only)
     assert found.times.tolist() == [10, 20, 40]
     assert (found.factor, found.label) == (A, "ETH / USD")
