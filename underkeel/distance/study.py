@@ -11,7 +11,8 @@ from typing import Final, TypeAlias
 
 from protocols.types import Position
 from risk.distance.joint import ClosedForm, Joint, closed_form
-from risk.distance.linear import Margin, margin_of
+from risk.distance.joint import joint as nearest_move
+from risk.distance.linear import Array, Margin, margin_of
 from risk.distance.probability import Course, Probability, simulate
 from risk.distance.probability import closed_form as normal_chance
 from risk.distance.ray import OnRay, on_ray
@@ -120,16 +121,9 @@ def judged(
     paths: int,
 ) -> Study:
     """Return the numbers, given the histories."""
-    labels = {
-        key_of(one.chain, factor.name): factor.label or factor.name
-        for one in measured.values()
-        for factor in one.factors
-    }
-    sources = {
-        key_of(one.chain, factor.name): (one.chain.name, factor.name)
-        for one in measured.values()
-        for factor in one.factors
-    }
+    pairs = [(one.chain, factor) for one in measured.values() for factor in one.factors]
+    labels = {key_of(chain, f.name): f.label or f.name for chain, f in pairs}
+    sources = {key_of(chain, f.name): (chain.name, f.name) for chain, f in pairs}
     order = tuple(labels)
     series = [_renamed(one, f"{chain} {factor}") for (chain, factor), one in past.series.items()]
     end = max((one.position.at.timestamp for one in measured.values()), default=None)
@@ -137,12 +131,12 @@ def judged(
     missing = {f"{chain} {factor}": cause for (chain, factor), cause in past.missing.items()}
     returns = replace(returns, missing={**missing, **returns.missing})
     residuals = standardise(returns, order)
-    spread = covariance(returns, order)
-    spread = with_volatility(spread, {v.factor: v.sigma_daily for v in residuals.volatility})
+    horizons = tuple(sorted({*HORIZONS_S, horizon_s}))
+    spreads = _spreads(covariance(returns, order), residuals, horizons)
+    spread = spreads[horizon_s]
     margins = {name: one.margin for name, one in measured.items()}
     trusts = {f"{report.chain} {report.trust.upkeep.feed}": report.trust for report in feeds}
     wallet = first_to_fall(margins, spread, horizon_s)
-    horizons = tuple(sorted({*HORIZONS_S, horizon_s}))
     chances = simulate(
         {name: Course(one.margin, one.later) for name, one in measured.items()},
         residuals,
@@ -156,10 +150,37 @@ def judged(
     doubts = dict(unmeasured)
     for name, one in measured.items():
         try:
-            found[name] = _found(one, joints[name], spread, chances[name], horizon_s)
+            found[name] = _found(one, joints[name], spreads, chances[name], horizon_s)
         except ArithmeticError as failure:
             doubts[name] = str(failure) or type(failure).__name__
     return Study(horizon_s, found, wallet, labels, sources, doubts, spread, residuals, trusts)
+
+
+def _spreads(
+    past: Covariance, residuals: Residuals, horizons: Sequence[int]
+) -> dict[int, Covariance]:
+    """Return the covariance over each horizon: past correlations, volatilities to come."""
+    if len(past.assumed) == len(past.factors):
+        return dict.fromkeys(horizons, past)
+    return {h: with_volatility(past, volatilities(residuals, h)) for h in horizons}
+
+
+def volatilities(residuals: Residuals, horizon_s: int) -> dict[str, float]:
+    """Return each factor's standard deviation per day, on average over a horizon.
+
+    A forecast for the next step says little of a week: the variance goes from it to its long-run
+    level as the factor's own GJR-GARCH has it, so that a calm day does not promise a calm week.
+    """
+    steps = max(1, horizon_s // residuals.step_s)
+    found: dict[str, float] = {}
+    for name, model, sigma in zip(
+        residuals.factors, residuals.models, residuals.sigma, strict=True
+    ):
+        kept = model.persistence
+        weight = (1 - kept**steps) / (steps * (1 - kept))
+        variance = model.level + weight * (float(sigma) ** 2 - model.level)
+        found[name] = (variance * DAY_S / residuals.step_s) ** 0.5
+    return found
 
 
 def key_of(chain: ChainReport, factor: str) -> str:
@@ -216,30 +237,33 @@ def _partly(position: Position) -> str:
 def _found(
     one: _Measured,
     joint: Joint | None,
-    spread: Covariance,
+    spreads: Mapping[int, Covariance],
     chances: tuple[Probability, ...],
     horizon_s: int,
 ) -> Found:
-    sigma = covariance_of(one.margin.factors, spread, horizon_s)
-    assert sigma is not None  # every factor of every margin was asked for
+    spread = spreads[horizon_s]
     edge = None
     if joint is not None and joint.beta > 0:
         names = (factor.name for factor in one.factors)
         edge = on_ray(one.position.state, dict(zip(names, map(float, joint.log), strict=True)))
     told = list(chances)
-    if joint is not None:
-        told += [
-            normal_chance(joint.beta, horizon_s, chance.horizon_s, STEP_S)
-            for chance in chances
-            if chance.horizon_s >= STEP_S
-        ]
+    for horizon in spreads:
+        near = nearest_move(one.margin, _sigma(one, spreads[horizon], horizon))
+        if near is not None:
+            told.append(normal_chance(near.beta, horizon, horizon, STEP_S))
     assumed = tuple(
         f"{factor.label or factor.name}: {spread.assumed[key]}"
         for factor, key in zip(one.factors, one.margin.factors, strict=True)
         if key in spread.assumed
     )
-    plane = closed_form(one.margin, sigma)
+    plane = closed_form(one.margin, _sigma(one, spread, horizon_s))
     return Found(joint, plane, edge, tuple(told), one.factors, assumed)
+
+
+def _sigma(one: _Measured, spread: Covariance, horizon_s: int) -> Array:
+    sigma = covariance_of(one.margin.factors, spread, horizon_s)
+    assert sigma is not None  # every factor of every margin was asked for
+    return sigma
 
 
 def _ages(measured: Mapping[Id, _Measured]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from risk.market.types import PriceSeries
+from risk.market.types import Gjr, PriceSeries, Residuals
 from risk.oracle.types import FeedTrust
 from risk.types import Status
 from tests.risk import aave_states as aave
@@ -16,7 +16,7 @@ from tests.underkeel.distance import scene
 from underkeel.cli.joint import Extras, joint_report, rows
 from underkeel.distance import study as module
 from underkeel.distance.remedies import ways_of
-from underkeel.distance.study import Study, judged, measure
+from underkeel.distance.study import Study, judged, measure, volatilities
 from underkeel.documents.build import risk_document
 from underkeel.documents.study import extended
 from underkeel.history.collect import Histories
@@ -69,7 +69,31 @@ def test_study__histories__betas_are_in_their_sigmas() -> None:
     assert twice.joint.beta < 0.6 * one.joint.beta
     week = studied(portfolio, histories(eth=0.008, btc=0.006), 7 * DAY).found["a"]
     assert week.joint is not None
-    assert week.joint.beta == pytest.approx(one.joint.beta / 7**0.5, rel=1e-6)
+    assert week.joint.beta == pytest.approx(one.joint.beta / 7**0.5, rel=0.1)
+
+
+def test_volatilities__calm_now__rise_to_their_level_over_the_horizon() -> None:
+    model = Gjr(1e-6, 0.05, 0.04, 0.92, 5.0)
+    residuals = Residuals(
+        ("a", "b"),
+        3600,
+        np.empty(0, np.int64),
+        np.zeros((1, 2)),
+        np.array([0.001, 0.05]),
+        (model, model),
+        (),
+    )
+    # the recursion itself, step by step
+    for horizon in (3600, DAY, 30 * DAY):
+        found = volatilities(residuals, horizon)
+        for name, sigma in (("a", 0.001), ("b", 0.05)):
+            variance, total = sigma**2, 0.0
+            for _ in range(horizon // 3600):
+                total += variance
+                variance = model.omega + model.persistence * variance
+            expected = (total / (horizon // 3600) * 24) ** 0.5
+            assert found[name] == pytest.approx(expected)
+    assert volatilities(residuals, 900 * DAY)["a"] == pytest.approx((model.level * 24) ** 0.5, 0.01)
 
 
 def test_study__no_history__is_assumed_wide_and_said() -> None:
