@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
-from chain.calls import Reads
+from chain.calls import ReadFailed, Reads
 from chain.types import ZERO_ADDRESS, Address
 from protocols.erc4626.state import VaultHolding
 from protocols.exposure.aave import aave_v3
@@ -44,7 +44,7 @@ class Values:
 def dependencies(position: Position, values: Values) -> Reads[Dependencies]:
     """Return what a position stands on; what could not be read is in `unknown`."""
     common = (*_common(position), *_tokens(position, values), *_prices(position))
-    found = Dependencies(position.id, common)
+    found = Dependencies(position.id, _once(common))
     if position.protocol in _PLAIN:
         more = _PLAIN[position.protocol](position, values)
     elif position.protocol in _READING:
@@ -59,13 +59,13 @@ def dependencies(position: Position, values: Values) -> Reads[Dependencies]:
 
 
 def _once(links: Sequence[Link]) -> tuple[Link, ...]:
-    """Return the links with each target and kind once, at its greatest share."""
-    best: dict[tuple[str, LinkKind], Link] = {}
+    """Return the links with each target and kind once; parts of one add up, to all at most."""
+    found: dict[tuple[str, LinkKind], Link] = {}
     for link in links:
         key = (link.target, link.kind)
-        if key not in best or link.share > best[key].share:
-            best[key] = link
-    return tuple(best.values())
+        share = link.share + (found[key].share if key in found else 0.0)
+        found[key] = replace(found.get(key, link), share=min(1.0, share))
+    return tuple(found.values())
 
 
 def _common(position: Position) -> Iterator[Link]:
@@ -165,10 +165,15 @@ def _vault(position: Position) -> Reads[Dependencies]:
     state = position.state
     if not isinstance(state, VaultHolding):
         return Dependencies(position.id, tuple(links), unknown=position.unknown)
-    exits = (Exit(state.asset.address, state.claim or 0, state.redeemable, None, "redeem()"),)
+    exits: tuple[Exit, ...] = ()
+    unknown: list[str] = []
+    if state.claim is None:
+        unknown.append("what can leave: the vault does not tell what the shares are worth")
+    else:
+        exits = (Exit(state.asset.address, state.claim, state.redeemable, None, "redeem()"),)
     meta = state.metamorpho
     if meta is None:
-        return Dependencies(position.id, tuple(links), exits=exits)
+        return Dependencies(position.id, tuple(links), exits=exits, unknown=tuple(unknown))
     links.append(Link(position.id, meta.morpho, LinkKind.PROTOCOL, "MORPHO()"))
     ids = [bytes.fromhex(market.market_id[2:]) for market in meta.queue]
     answers = (yield [ID_TO_MARKET_PARAMS.at(meta.morpho, i) for i in ids]) if ids else ()
@@ -180,16 +185,21 @@ def _vault(position: Position) -> Reads[Dependencies]:
     ]
     for market, i, answer in zip(meta.queue, ids, answers, strict=True):
         share = market.supplied / meta.real_assets if meta.real_assets else 0.0
-        params = decode_params(i, answer)
-        links += _morpho_links(position.id, params.oracle, params.irm, share)
+        try:
+            params = decode_params(i, answer)
+            links += _morpho_links(position.id, params.oracle, params.irm, share)
+        except ReadFailed as failure:
+            unknown.append(f"market {market.market_id[:10]}…: {failure.cause}")
         if market.collateral_token != ZERO_ADDRESS:
             evidence = f"withdraw queue, market {market.market_id[:10]}…"
             token = market.collateral_token
             links.append(Link(position.id, token, LinkKind.MARKET, evidence, share))
         rows.append((f"cap of {market.market_id[:10]}…", str(market.cap)))
     lent = max(0, meta.real_assets - meta.withdrawable)
-    out = replace(exits[0], lent=lent, evidence="withdraw queue")
-    return Dependencies(position.id, tuple(links), exits=(out,), parameters=tuple(rows))
+    exits = tuple(replace(one, lent=lent, evidence="withdraw queue") for one in exits)
+    return Dependencies(
+        position.id, tuple(links), exits=exits, parameters=tuple(rows), unknown=tuple(unknown)
+    )
 
 
 def _uniswap(position: Position, _: Values) -> Dependencies:

@@ -11,9 +11,11 @@ from chain.calls import Ok, Read, Result, Reverted, Unknown
 from chain.types import Address
 from protocols.aave_v3 import contracts as c
 from protocols.aave_v3.state import EMode
+from protocols.erc4626.state import MetaMorpho, QueueMarket, VaultHolding
 from protocols.exposure import aave
 from protocols.exposure.dependencies import Values, dependencies
 from protocols.exposure.state import Dependencies, LinkKind
+from protocols.morpho import ID_TO_MARKET_PARAMS, MarketParams
 from protocols.types import Leg, Position, Price, Side, Token
 from tests.risk.aave_states import account, asset, configuration, quote, reserve, supplied
 from tests.risk.morpho_states import position as morpho_state
@@ -110,6 +112,45 @@ def test_dependencies__morpho_supplier__exits_by_the_markets_liquidity() -> None
     legs = (Leg(TOKEN, 1, Side.COLLATERAL), Leg(OTHER, 1, Side.ASSET, None, "supply"))
     both = run(replace(position("morpho-blue", *legs), state=state), values=(30, 10))
     assert links(both, LinkKind.MARKET) == {state.params.collateral_token: 0.25}
+
+
+MORPHO = address(0x30)
+MARKETS = [MarketParams(OTHER.address, TOKEN.address, ORACLE, POOL, lltv) for lltv in (5, 6, 7)]
+
+
+def queued(params: MarketParams, supplied: int) -> QueueMarket:
+    token, amount = params.collateral_token, supplied
+    return QueueMarket("0x" + params.id().hex(), token, 0, amount, amount, amount, 9, None, 0)
+
+
+def vault(claim: int | None, *queue: QueueMarket) -> Position:
+    real, zero = sum(market.supplied for market in queue), address(0)
+    who = (OWNER, OWNER, zero)
+    meta = MetaMorpho("1.1", MORPHO, queue, real, real, 0, 0, zero, 0, *who, 1, None, None)
+    state = VaultHolding(ROOT, TOKEN, OTHER, 10, claim, claim, 1, 1, claim, 10, 1, real, 10, 0,
+                         meta if queue else None)  # fmt: skip
+    return replace(position("erc4626", kind="vault"), state=state)
+
+
+def test_vault__markets_of_one_oracle__their_parts_add_up_and_a_lost_one_is_said() -> None:
+    answers: dict[Read, Result] = {
+        ID_TO_MARKET_PARAMS.at(MORPHO, params.id()): Ok(
+            encode(ID_TO_MARKET_PARAMS.outputs, params.words())
+        )
+        for params in MARKETS[:2]
+    }
+    parts = zip(MARKETS, (30, 50, 20), strict=True)
+    found = run(vault(10, *(queued(params, part) for params, part in parts)), answers)
+    assert links(found, LinkKind.MARKET) == {TOKEN.address: 1.0}
+    assert links(found, LinkKind.ORACLE) == {ORACLE: 0.8}
+    assert any("idToMarketParams: lost" in text for text in found.unknown)
+    assert dict(found.parameters)["timelock"] == "1"
+
+
+def test_vault__that_does_not_tell_its_worth__exit_unknown_and_not_zero() -> None:
+    for found in (run(vault(None)), run(vault(None, queued(MARKETS[0], 1)))):
+        assert found.exits == ()
+        assert any("what can leave" in text for text in found.unknown)
 
 
 def word(value: Address | int) -> Ok:
