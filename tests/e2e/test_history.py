@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from world.actors import feeds
 
@@ -14,7 +15,7 @@ from chain.client import ChainSpec, Client, connect
 from chain.errors import ChainError, Unreachable
 from chain.types import checksum
 from protocols.types import Price
-from tests.e2e.conftest import Scene
+from tests.e2e.conftest import Ran, Scene
 from underkeel.config.load import Config, load
 from underkeel.history.collect import Histories, histories
 from underkeel.portfolio import Portfolio, read_portfolio
@@ -108,3 +109,25 @@ def test_histories__rpc_down__is_missing_with_the_cause(scene: Scene, tmp_path: 
     assert found.series == {}
     assert {c for c in found.missing.values() if "gone" not in c} <= {SHARE}
     assert issubclass(Unreachable, ChainError)
+
+
+@pytest.mark.parametrize("command", [("risk", "--horizon", "7d"), ("stress", "--paths", "200")])
+def test_history_option__folder_of_files__is_what_the_numbers_rest_on(
+    scene: Scene, run: Callable[..., Ran], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    config, prices = scene.config(tmp_path), tmp_path / "prices"
+    prices.mkdir()
+    rng = np.random.default_rng(1)
+    now = scene.world.node.timestamp()
+    for name in ("ETH", "USDC", "BTC", "DAI", "LINK", "wstETH"):
+        walk = 100 * np.exp(np.cumsum(rng.normal(0, 0.03, 300)))
+        rows = [f"{now - 86_400 * (299 - i)},{p}" for i, p in enumerate(walk)]
+        (prices / f"{name}.csv").write_text("\n".join(["timestamp,price", *rows]) + "\n")
+    bare = run(*command, "--json", "--config", config)
+    given = run(*command, "--json", "--history", prices, "--config", config)
+    assert (bare.code, given.code) == (0, 0)
+    assert given.out.count("moving alone") < bare.out.count("moving alone")
+    (prices / "ETH.csv").write_text("timestamp,price\nnever,1\n")
+    bad = run(*command, "--history", prices, "--config", config)
+    assert bad.code == 4
+    assert "ETH.csv: row 1: 'never' is not a time" in bad.err

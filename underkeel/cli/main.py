@@ -116,11 +116,15 @@ def risk(
         str | None,
         typer.Option(metavar="HEALTH", help="Say what to repay or add to reach it, e.g. 1.8."),
     ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="Prices that win over the chain's: docs/history.md."),
+    ] = None,
 ) -> None:
     """Show how far every position is from liquidation."""
     from underkeel.cli.reports import Asked, show_risk
 
-    asked = Asked(shock or [], full, horizon, target_health)
+    asked = Asked(shock or [], full, horizon, target_health, history)
     raise typer.Exit(show_risk(globals_of(ctx), accounts or [], asked))
 
 
@@ -273,6 +277,10 @@ def stress(
         Path | None,
         typer.Option(help="Draw the grid, or without one the ladder: FILE.png or FILE.svg."),
     ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="Prices that win over the chain's: docs/history.md."),
+    ] = None,
 ) -> None:
     """Show what shocks would cost, liquidations on the way included."""
     from underkeel.cli.stress import asked, show_stress
@@ -287,6 +295,7 @@ def stress(
         file=file,
         vol=vol or [],
         plot=plot,
+        history=history,
     )
     raise typer.Exit(show_stress(globals_of(ctx), accounts or [], wanted))
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import PydanticCustomError
@@ -70,6 +71,8 @@ class Asked:
     """Of the joint distance, such as `7d`; reads histories."""
     target_health: str | None = None
     """Say what to repay or add to reach it."""
+    history: Path | None = None
+    """A file or folder of prices that wins over the chain's."""
 
 
 def show_risk(options: Globals, given: Sequence[str], asked: Asked) -> Exit:
@@ -78,6 +81,10 @@ def show_risk(options: Globals, given: Sequence[str], asked: Asked) -> Exit:
     health = parse_health(asked.target_health) if asked.target_health is not None else None
     horizon_s = HORIZON_S if asked.horizon is None else parse_horizon(asked.horizon)
     config, portfolio = _read(options, given)
+    if asked.history is not None:
+        from underkeel.history.files import with_files  # arrays, for who asks for them
+
+        config = with_files(config, asked.history)
     scenario = apply(portfolio, shocks) if shocks and readable(portfolio) else None
     extras = Extras(
         _study(options, config, portfolio, horizon_s) if asked.full or asked.horizon else None,

@@ -21,6 +21,7 @@ from underkeel.config.load import Config, load
 from underkeel.config.problems import did_you_mean
 from underkeel.errors import Exit, UsageError
 from underkeel.history.collect import histories
+from underkeel.history.files import with_files
 from underkeel.plots.style import short
 from underkeel.portfolio import Portfolio, read_portfolio
 from underkeel.stress.document import Report, stress_document
@@ -51,6 +52,8 @@ class Asked:
     vols: tuple[tuple[str, float], ...] = ()
     """Name and daily standard deviation."""
     plot: Path | None = None
+    history: Path | None = None
+    """A file or folder of prices that wins over the chain's."""
 
 
 def asked(
@@ -64,6 +67,7 @@ def asked(
     file: Path | None,
     vol: Sequence[str],
     plot: Path | None,
+    history: Path | None = None,
 ) -> Asked:
     """Return what is asked for; raises `UsageError` that shows how to write it."""
     names: tuple[str, str] | None = None
@@ -84,7 +88,9 @@ def asked(
         from underkeel.plots import check_target
 
         check_target(plot)
-    return Asked(tuple(scenario), names, paths, days, steps, gas_usd, file, _vols(vol), plot)
+    return Asked(
+        tuple(scenario), names, paths, days, steps, gas_usd, file, _vols(vol), plot, history
+    )
 
 
 def _vols(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
@@ -103,7 +109,7 @@ def show_stress(options: Globals, given: Sequence[str], wanted: Asked) -> Exit:
     for name in wanted.scenarios:
         known.scenario(name)
     log_to_stderr(options)
-    config = load(options.config)
+    config = with_files(load(options.config), wanted.history)
     require_chains(config)
     accounts = accounts_of(given, config)
     with progress(options) as tell:

@@ -6,6 +6,7 @@ a closing price is not known before the close.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk.market.types import DAY_S, PriceSeries
+from underkeel.config.load import Config
 from underkeel.errors import AppError, Exit
 from underkeel.shock import bases_of, same_name
 
@@ -143,6 +145,7 @@ def listed(where: Path) -> dict[str, str]:
 
     `ETH.csv` and `WETH_usd_hourly.csv.gz` are histories of ETH. Raises `BadHistory`.
     """
+    where = where.expanduser().resolve()
     if where.is_file():
         return {_stem(where): str(where)}
     try:
@@ -156,6 +159,16 @@ def listed(where: Path) -> dict[str, str]:
 
 def _stem(path: Path) -> str:
     return path.name.split(".", 1)[0].split("_", 1)[0]
+
+
+def with_files(config: Config, where: Path | None) -> Config:
+    """Return the config with the files of `--history` beside its own; raises `BadHistory`."""
+    if where is None:
+        return config
+    history = config.settings.history
+    files = {**history.files, **listed(where)}
+    found = history.model_copy(update={"files": files})
+    return replace(config, settings=config.settings.model_copy(update={"history": found}))
 
 
 def file_for(
