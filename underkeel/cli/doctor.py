@@ -43,7 +43,7 @@ READS: Final = {
     "unknown": "not tried yet",
 }
 """How reads travel, by the path's name."""
-NEEDED: Final = ("eth-abi", "pydantic", "rich", "typer", "urllib3", "web3", "websockets")
+NEEDED: Final = ("eth-abi", "pydantic", "rich", "typer", "web3", "websockets")
 
 
 def run_doctor(options: Globals, opener: Open = connect) -> Exit:
