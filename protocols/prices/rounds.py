@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chain.abi import Function
-from chain.calls import Ok, Pointer, ReadFailed, Reads, Result, Reverted
+from chain.calls import NoCode, Ok, Pointer, ReadFailed, Reads, Result, Reverted
 from chain.types import Address
 from protocols.prices.feed import LATEST
 from protocols.prices.state import Round
@@ -50,7 +50,10 @@ class Extent:
 
 
 def read_extent(feed: Address) -> Reads[Extent]:
-    """Return which rounds a feed has, in two rounds of reads; raises `ReadFailed`."""
+    """Return which rounds a feed has, in two rounds of reads; raises `ReadFailed`.
+
+    A phase whose aggregator is gone has none any more.
+    """
     results = yield [LATEST.at(feed), PHASE.at(feed)]
     newest: int = LATEST.decode(results[0])[0]
     phase, last = newest >> 64, newest % 2**64
@@ -61,7 +64,7 @@ def read_extent(feed: Address) -> Reads[Extent]:
     before = range(phase - 1, max(1, phase - PHASES) - 1, -1)
     results = yield [LAST_ROUND.at(Pointer(AGGREGATOR.at(feed, p))) for p in before]
     ended = [
-        (old, 0 if isinstance(r, Reverted) else int(LAST_ROUND.decode(r)) % 2**64)
+        (old, 0 if isinstance(r, Reverted | NoCode) else int(LAST_ROUND.decode(r)) % 2**64)
         for old, r in zip(before, results, strict=True)
     ]
     return Extent(newest, ((phase, last), *ended))

@@ -24,6 +24,8 @@ Share = Callable[[float], None]
 
 FIRST_BATCH: Final = 500
 LARGEST_BATCH: Final = 4_000
+SEVERAL: Final = 10
+"""Of so many rounds at least two differ in time, or the source only imitates rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ def read_past(
     found = yield from _fetch(feed, newest, known)
     if not found:
         raise ReadFailed("getRoundData: none of its rounds holds an answer")
+    if len(newest) >= SEVERAL and len({r.updated_at for r in found.values()}) == 1:
+        raise ReadFailed("getRoundData: its numbers do not lead to earlier answers")
     dense_from = min(r.updated_at for r in found.values())
     at, size, stride, whole = min(newest), FIRST_BATCH, 1, True
     batch = found

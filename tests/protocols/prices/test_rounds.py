@@ -109,6 +109,18 @@ def test_read_extent__feed_without_phases__is_phase_zero() -> None:
     )
 
 
+def test_read_extent__aggregator_gone__its_phase_has_no_rounds() -> None:
+    gone = rounds.LAST_ROUND.at(Pointer(rounds.AGGREGATOR.at(FEED, 1)))
+    found = asked(read_extent(FEED), history([1, 2], [3]) | {gone: NoCode()})
+    assert found.lasts == ((2, 1), (1, 0))
+
+
+def test_read_extent__last_round_not_learned__fails() -> None:
+    lost = rounds.LAST_ROUND.at(Pointer(rounds.AGGREGATOR.at(FEED, 1)))
+    with pytest.raises(ReadFailed, match="down"):
+        asked(read_extent(FEED), history([1, 2], [3]) | {lost: Unknown("down")})
+
+
 def test_read_extent__phase_contradicts_the_round__fails() -> None:
     with pytest.raises(ReadFailed, match="is not the phase of round"):
         asked(read_extent(FEED), history([1], [2]) | {rounds.PHASE.at(FEED): words(1)})

@@ -1,13 +1,17 @@
 """Reading a feed's past: all phases, few reads, nothing twice, and what is kept is checked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.calls import ReadFailed
+from chain.calls import Ok, Read, ReadFailed, Result
+from protocols.prices.feed import LATEST
+from protocols.prices.rounds import GET_ROUND
 from protocols.prices.state import Round
+from tests.protocols.prices.build import NO, latest, words
 from tests.support.referee import drive
 from tests.underkeel.history.past import FEED, Feed, P
 from underkeel.history.rounds import Depth, Past, read_past
@@ -159,3 +163,46 @@ def test_store__unwritable__is_no_failure(tmp_path: Path) -> None:
     store = Store(tmp_path, 5)
     store.add(FEED, 1, [Round(P + 1, 7, 10)])
     assert store.load(FEED, 1) == {}
+
+
+def test_read_past__feed_without_phases__is_one_phase(tmp_path: Path) -> None:
+    feed = Feed([ticking(60)])
+
+    def plain(batch: Sequence[Read]) -> list[Result]:
+        """Answer as the aggregator itself does: numbers from 1, and no phases."""
+        found: list[Result] = []
+        for read in batch:
+            data = getattr(read, "data", b"")
+            if data[:4] == GET_ROUND.selector:
+                n = int.from_bytes(data[4:], "big")
+                (answer,) = feed.answer([GET_ROUND.at(FEED, P + n)])
+                time, value = 1_000 + 10 * (n - 1), 100 + n - 1
+                found.append(words(n, value, time, time, n) if isinstance(answer, Ok) else answer)
+            else:
+                found.append(latest(5, round_id=60) if data == LATEST.at(FEED).data else NO)
+        return found
+
+    depth = Depth(since=0, dense=5, settled=100_000)
+    for _ in range(2):
+        found = drive(read_past(FEED, depth, Store(tmp_path, 1)), plain)
+        assert [r.id for r in found.rounds] == list(range(1, 61))
+        assert {r.phase for r in found.rounds} == {0}
+
+
+@pytest.mark.parametrize("every", ["same answer", "only the newest"])
+def test_read_past__source_that_imitates_rounds__has_no_history(tmp_path: Path, every: str) -> None:
+    def imitation(batch: Sequence[Read]) -> list[Result]:
+        found: list[Result] = []
+        for read in batch:
+            data = getattr(read, "data", b"")
+            n = int.from_bytes(data[4:], "big")
+            if data == LATEST.at(FEED).data:
+                found.append(latest(5, round_id=1_700_000_000))
+            elif data[:4] == GET_ROUND.selector and (every == "same answer" or n == 1_700_000_000):
+                found.append(words(n, 5, 1_700_000_000, 1_700_000_000, n))
+            else:
+                found.append(NO)
+        return found
+
+    with pytest.raises(ReadFailed, match="do not lead to earlier answers"):
+        drive(read_past(FEED, Depth(since=0), Store(tmp_path, 1)), imitation)
