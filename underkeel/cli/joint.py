@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil, floor
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from risk.distance.economic import Apart
-from risk.distance.probability import CLOSED, Probability
 from risk.remedy import Kind
 from risk.types import Assessment, Status
 from underkeel.cli import format as fmt
@@ -18,7 +16,9 @@ from underkeel.cli.tables import grid_table, name_of
 from underkeel.distance.remedies import Feasible, Way, Ways
 from underkeel.portfolio import Portfolio
 
-if TYPE_CHECKING:  # brings the histories along
+if TYPE_CHECKING:  # brings arrays and histories along
+    from risk.distance.economic import Apart
+    from risk.distance.probability import Probability
     from underkeel.distance.study import Found, Study
 
 Row = tuple[str, Text | str]
@@ -34,7 +34,7 @@ class Extras:
 
     study: "Study | None" = None
     ways: Mapping[str, Ways] = field(default_factory=dict)
-    apart: Mapping[str, Apart] = field(default_factory=dict)
+    apart: "Mapping[str, Apart]" = field(default_factory=dict)
 
 
 NONE: Final = Extras()
@@ -100,12 +100,13 @@ def _horizons(study: "Study") -> list[int]:
     return sorted(seen)
 
 
-def _chance(chances: Sequence[Probability], horizon_s: int) -> str:
-    found = next((c for c in chances if c.horizon_s == horizon_s and c.method != CLOSED), None)
+def _chance(chances: "Sequence[Probability]", horizon_s: int) -> str:
+    simulated = (c for c in chances if c.horizon_s == horizon_s and c.ci_lo is not None)
+    found = next(simulated, None)
     return "?" if found is None else _likely(found)
 
 
-def _likely(chance: Probability) -> str:
+def _likely(chance: "Probability") -> str:
     if chance.p is None:
         return "?"
     if chance.p == 0 and chance.ci_hi is not None:
@@ -119,12 +120,12 @@ def _share(p: float) -> str:
         return "100 %"
     percent = p * 100
     places = 0 if percent >= 10 else 1 if percent >= 1 else 2 if percent >= 0.1 else 3
-    return f"{np.ceil(percent * 10**places) / 10**places:.{places}f} %"
+    return f"{ceil(percent * 10**places) / 10**places:.{places}f} %"
 
 
 def _sigma(beta: float | None) -> str:
     """Return a distance rounded down."""
-    return "–" if beta is None else f"{np.floor(beta * 100) / 100:.2f} σ"
+    return "–" if beta is None else f"{floor(beta * 100) / 100:.2f} σ"
 
 
 def _own(found: "Found") -> str:
@@ -251,7 +252,7 @@ def _joint_rows(found: "Found", study: "Study") -> Iterator[Row]:
         yield "assumed", text_
 
 
-def _chance_text(chance: Probability) -> str:
+def _chance_text(chance: "Probability") -> str:
     ahead = f"within {fmt.duration(chance.horizon_s)}, {chance.method}"
     if chance.p is None:
         return f"? {ahead}: {chance.cause}"

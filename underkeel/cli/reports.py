@@ -22,7 +22,6 @@ from underkeel.cli.tables import (
 )
 from underkeel.config.load import Config, load
 from underkeel.config.values import seconds
-from underkeel.distance.economic import aparts_of
 from underkeel.distance.means import read_means
 from underkeel.distance.remedies import Ways, parse_health, ways_of
 from underkeel.documents.build import (
@@ -77,6 +76,8 @@ class Asked:
 
 def show_risk(options: Globals, given: Sequence[str], asked: Asked) -> Exit:
     """Print how far everything is from liquidation, and what else was asked for."""
+    from underkeel.distance.economic import aparts_of  # arrays, which other commands do without
+
     shocks = parse_shocks(asked.shocks)
     health = parse_health(asked.target_health) if asked.target_health is not None else None
     horizon_s = HORIZON_S if asked.horizon is None else parse_horizon(asked.horizon)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from risk.distance.economic import Apart
-from risk.distance.joint import Joint
 from underkeel.distance.remedies import Way, Ways
 from underkeel.documents import distances, models
 
-if TYPE_CHECKING:  # brings the histories along
+if TYPE_CHECKING:  # brings arrays and histories along
+    from risk.distance.economic import Apart
+    from risk.distance.joint import Joint
     from underkeel.distance.study import Found, Study
 
 
@@ -17,7 +17,7 @@ def enriched(
     position: models.Position,
     study: "Study | None",
     ways: Mapping[str, Ways],
-    apart: Mapping[str, Apart],
+    apart: "Mapping[str, Apart]",
 ) -> models.Position:
     """Return a position with what was computed of it besides; what was not stays absent."""
     inner: dict[str, Any] = {}
@@ -44,7 +44,7 @@ def extended(
     document: models.RiskDocument,
     study: "Study | None",
     ways: Mapping[str, Ways],
-    apart: Mapping[str, Apart],
+    apart: "Mapping[str, Apart]",
 ) -> models.RiskDocument:
     """Return the risk document with what was computed besides; what was not stays absent."""
     positions = [enriched(position, study, ways, apart) for position in document.positions]
@@ -133,7 +133,7 @@ def _joint(chain: str, found: "Found", study: "Study") -> distances.Joint:
     )
 
 
-def _moves(chain: str, found: "Found", joint: Joint) -> list[distances.Move]:
+def _moves(chain: str, found: "Found", joint: "Joint") -> list[distances.Move]:
     there = found.edge.liquidatable if found.edge else {}
     before = found.edge.safe if found.edge else {}
     return [
