@@ -126,7 +126,6 @@ def main() -> int:
     wide, narrow = accounts.dense(), accounts.dense().astype(np.float32)
     tally(accounts, prices[:, :1024], fused=True)  # compiled, or loaded from the cache
     ours = Contestant("fused kernel", lambda: tally(accounts, prices, fused=True).liquidatable)
-    plain = lambda: tally(accounts, prices, fused=False).liquidatable  # noqa: E731
     others = [
         Contestant("numpy GEMM float64", _best(wide, prices)),
         Contestant("numpy GEMM float32", _best(narrow, prices), exact=False),
