@@ -47,7 +47,11 @@ def test_stress__everything__document_adds_up(scene: Scene, run: Run, tmp_path: 
     assert doc["unknown"] == []
     by_name = {s["name"]: s for s in doc["scenarios"]}
     assert {"march-2020", "lst-depeg", "protocol-aave-v3", "oracle-ETH / USD"} <= set(by_name)
+    # an oracle made of feeds is not moved beside them
+    lies = {name.removeprefix("oracle-") for name in by_name if name.startswith("oracle-")}
+    assert lies == {"ETH / USD", "BTC / USD", "USDC / USD"}
     crash = by_name["march-2020"]
+    assert len(crash["moves"]) == 4
     assert crash["loss_usd"] == pytest.approx(sum(p["loss_usd"] for p in crash["positions"]))
     assert int(crash["liquidated"]) == 3
     positions = run("positions", "--json", "--config", config).doc

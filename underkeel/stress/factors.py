@@ -84,10 +84,13 @@ def _named(chain: ChainReport) -> Iterator[tuple[str, str, str]]:
             symbols[leg.token.address] = leg.token.symbol
     for assessed in chain.positions:
         yield from _engine_factors(assessed.position)
+        whole = whole_oracle(assessed.position)
         for leg in assessed.position.legs:
+            # the dollar price, so that what a protocol's own price is quoted in is there too
             price = chain.valuation.price(leg) if chain.valuation else None
-            if isinstance(price, Price) and leg.price is None:
-                yield from parts_of(price.source, price.label, leg.token.symbol)
+            if isinstance(price, Price):
+                told = parts_of(price.source, price.label, leg.token.symbol)
+                yield from (part for part in told if part[0] != whole)
     for price in chain.prices:
         if isinstance(price, Price) and price.token in symbols:
             yield from parts_of(price.source, price.label, symbols[price.token])

@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from chain.types import ZERO_ADDRESS
 from protocols.aave_v3.state import AaveAccount
 from protocols.types import Leg, Price, Side, Token
+from risk.assess import assess
 from tests.risk.morpho_states import BASE, COLLATERAL, LOAN, ORACLE, QUOTE, parts
 from tests.risk.morpho_states import position as morpho
 from tests.support.fake_chain import AT, address
-from tests.underkeel.stress.build import ETH_FEED, STAKED, VAULT, loan, portfolio, wallet
+from tests.underkeel.stress.build import ETH_FEED, LINK, STAKED, VAULT, loan, portfolio, wallet
+from underkeel.portfolio import ChainReport, Portfolio
 from underkeel.stress.factors import Known, composite, matches, names_of
-from underkeel.stress.run import Book
+from underkeel.stress.library import library
+from underkeel.stress.run import Book, Play, named
 from underkeel.stress.values import exposed, expr_powers
 from underkeel.valuation import Valuation
 
@@ -93,3 +97,20 @@ def test_composite__factor_that_is_a_product__moves_as_its_parts() -> None:
     assert composite(f"mul(feed({A}), feed({B}))") == (A, B)
     assert composite(A) == (A,)
     assert composite("odd name") == ("odd name",)
+
+
+def test_price_in_ether__moves_with_ether_though_nobody_holds_any() -> None:
+    coin = Price(ZERO_ADDRESS, "USD", 2_000 * 10**8, 8, f"feed({A})", A, AT.timestamp)
+    coin = replace(coin, label="ETH / USD")
+    own = Price(LINK.address, "ETH", 10**16, 18, f"feed({B})", B, AT.timestamp)
+    own = replace(own, label="LINK / ETH")
+    held = wallet(Leg(LINK, 100 * 10**18, Side.ASSET, own))
+    valuation = Valuation.of((coin,), (), (held,), AT)
+    chain = ChainReport("main", 1, AT, (assess(held),), valuation=valuation)
+    book = Book.of(Portfolio((), (chain,), {}))
+    (one,) = book.positions[0].legs
+    assert one.powers == {B: 1, A: 1}
+    assert one.usd == pytest.approx(2_000)
+    assert {k.shown for k in book.factors} == {"ETH / USD", "LINK / ETH"}
+    result = named(book, library(), "march-2023", Play())
+    assert result.loss_usd == pytest.approx(100)
