@@ -62,7 +62,8 @@ def locked(home: Path) -> Iterator[None]:
         handle = (home / "lock").open("w")
     except OSError as error:
         raise WorldError(
-            f"cannot write the cache {home} ({error.strerror}); name another with UNDERKEEL_WORLD_CACHE"
+            f"cannot write the cache {home} ({error.strerror}); "
+            "name another with UNDERKEEL_WORLD_CACHE"
         ) from error
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -237,7 +237,12 @@ def test_load__environment__overrides_the_file_and_is_named_in_errors(tmp_path: 
 
 def test_load__variables_of_other_things__are_left_alone(tmp_path: Path) -> None:
     config = loaded(
-        MINIMAL, tmp_path, UNDERKEEL_WORLD_CACHE="x", UNDERKEEL_ANVIL="x", UNDERKEEL_CONFIG="y", HOME="/"
+        MINIMAL,
+        tmp_path,
+        UNDERKEEL_WORLD_CACHE="x",
+        UNDERKEEL_ANVIL="x",
+        UNDERKEEL_CONFIG="y",
+        HOME="/",
     )
     assert config.settings.version == 1
 
