@@ -165,3 +165,23 @@ def matches(
 def names_of(known: Iterable[Known]) -> set[str]:
     """Return every name that would match something."""
     return {n for k in known for n in k.names() if not n.startswith("0x")}
+
+
+def powers_of(
+    name: str, known: Iterable[Known], groups: Mapping[str, Sequence[str]]
+) -> tuple[tuple[Known, int], ...]:
+    """Return the prices that a name moves, and how: a price counted in it moves the other way."""
+    members = (name, *next((m for head, m in groups.items() if same_name(head, name)), ()))
+
+    def meant(word: str) -> bool:
+        return any(same_name(word, member) for member in members)
+
+    found = []
+    for one in known:
+        if one.called(name):
+            found.append((one, 1))
+        elif one.is_ratio and one.base:
+            found.append((one, meant(one.base) - meant(one.quote)))
+        elif not one.is_ratio:
+            found.append((one, int(any(one.called(member) for member in members))))
+    return tuple((one, power) for one, power in found if power)

@@ -6,7 +6,7 @@ from typing import Final
 
 from underkeel.config.problems import did_you_mean
 from underkeel.errors import UsageError
-from underkeel.stress.factors import Known, matches, names_of
+from underkeel.stress.factors import Known, names_of, powers_of
 from underkeel.stress.library import Library
 from underkeel.stress.run import Book, Play, play_all, straight
 
@@ -47,21 +47,24 @@ def grid(
 ) -> Grid:
     """Play a straight path to every pair of moves; raises `UsageError` for a name of no price."""
     hits = (wanted(book, library, names[0]), wanted(book, library, names[1]))
-    both = {(k.chain, k.name) for k in hits[0]} & {(k.chain, k.name) for k in hits[1]}
-    if both:
+    straight_up = [{(k.chain, k.name) for k, power in hit if power > 0} for hit in hits]
+    if straight_up[0] & straight_up[1]:
         raise UsageError(f"--grid: {names[0]} and {names[1]} move the same price")
     rows = []
     for i, first in enumerate(moves):
         row = []
         for second in moves:
-            to = {(k.chain, k.name): 1 + first for k in hits[0]}
-            to |= {(k.chain, k.name): 1 + second for k in hits[1]}
+            to: dict[tuple[str, str], float] = {}
+            for hit, move in zip(hits, (first, second), strict=True):
+                for k, power in hit:
+                    at = (k.chain, k.name)
+                    to[at] = to.get(at, 1.0) * (1 + move) ** power
             row.append(play_all(book, straight(book, to, how.steps), how.gas(1), "grid"))
         rows.append(row)
         tell("playing the grid", i + 1, len(moves))
     return Grid(
         names=names,
-        factors=hits,
+        factors=(tuple(k for k, _ in hits[0]), tuple(k for k, _ in hits[1])),
         moves=(tuple(moves), tuple(moves)),
         loss_usd=tuple(tuple(r.loss_usd for r in row) for row in rows),
         liquidated=tuple(tuple(r.liquidated for r in row) for row in rows),
@@ -71,9 +74,9 @@ def grid(
     )
 
 
-def wanted(book: Book, library: Library, name: str) -> tuple[Known, ...]:
+def wanted(book: Book, library: Library, name: str) -> tuple[tuple[Known, int], ...]:
     """Return what a name moves; raises `UsageError` with the nearest name."""
-    hits = matches(name, book.factors, library.groups)
+    hits = powers_of(name, book.factors, library.groups)
     if not hits:
         hint = did_you_mean(name, names_of(book.factors))
         raise UsageError(f"--grid: no position hangs on a price called {name!r}; {hint}")

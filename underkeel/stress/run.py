@@ -11,6 +11,7 @@ from risk.liquidation import engine_for
 from risk.scenario.play import play, value
 from risk.scenario.types import Exposed, Fate, Moves, Path, Point, path_to
 from underkeel.portfolio import Portfolio
+from underkeel.shock import same_name
 from underkeel.stress.factors import Known, composite, factors_of
 from underkeel.stress.library import Library, Scenario, at
 from underkeel.stress.values import exposed
@@ -201,12 +202,11 @@ def _points(
     points: dict[str, list[dict[str, float]]] = {c: [{} for _ in range(legs)] for c in book.held}
     moved: list[Moved] = []
     for known in book.factors:
-        move, why, assumed = _move(known, library, scenario)
-        if move is not None:
+        many, why, assumed = _move(known, library, scenario)
+        if many is not None:
             for leg in range(legs):
-                points[known.chain][leg][known.name] = at(move, leg, legs)
-        change = 0.0 if move is None else at(move, legs - 1, legs) - 1
-        moved.append(Moved(known, change, why, assumed))
+                points[known.chain][leg][known.name] = many[leg]
+        moved.append(Moved(known, 0.0 if many is None else many[-1] - 1, why, assumed))
     whole = {c: [with_composites(p, book.held[c]) for p in found] for c, found in points.items()}
     return tuple(moved), whole
 
@@ -214,18 +214,47 @@ def _points(
 def _move(
     known: Known, library: Library, scenario: Scenario
 ) -> tuple[list[float] | None, str, bool]:
-    """Return one price's move and the name it goes by; None where it stays, with the reason."""
+    """Return one price's multiplier at each point, None where it stays; what moves it; if assumed.
+
+    A price of one token in another, not named itself, moves as the one over the other.
+    """
     for name, move in scenario.moves.items():
         if known.called(name):
-            return move, name, False
-    if known.is_ratio:
+            return _points_of(move, scenario), name, False
+    if not known.is_ratio:
+        own, why, assumed = _side(known.called, library, scenario)
+        return None if own is None else _points_of(own, scenario), why, assumed
+    if not known.base:
         return None, "a ratio, and not named", False
+    sides = [
+        _side(lambda name, mine=mine: same_name(name, mine), library, scenario)  # type: ignore[misc]
+        for mine in (known.base, known.quote)
+    ]
+    (over, over_why, a), (under, under_why, b) = sides
+    if over is None and under is None:
+        return None, f"{over_why}; {under_why}", False
+    still = [1.0] * scenario.legs
+    up = still if over is None else _points_of(over, scenario)
+    down = still if under is None else _points_of(under, scenario)
+    many = [x / y for x, y in zip(up, down, strict=True)]
+    return many, f"{over_why} over {under_why}", a or b
+
+
+def _points_of(move: list[float], scenario: Scenario) -> list[float]:
+    return [at(move, leg, scenario.legs) for leg in range(scenario.legs)]
+
+
+def _side(
+    called: Callable[[str], bool], library: Library, scenario: Scenario
+) -> tuple[list[float] | None, str, bool]:
+    """Return the move of what goes by some names: its own, its group's, else `other`."""
+    for name, move in scenario.moves.items():
+        if called(name):
+            return move, name, False
     for head, members in library.groups.items():
-        if known.called(head) or any(known.called(member) for member in members):
+        if called(head) or any(called(member) for member in members):
             head_move = scenario.moves.get(head)
-            if head_move is None:
-                return None, f"{head} does not move", False
-            return head_move, head, False
+            return head_move, head if head_move else f"{head} does not move", False
     if not scenario.other:
         return None, "not named", False
     return scenario.other, "other", True

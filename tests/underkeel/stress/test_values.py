@@ -13,7 +13,8 @@ from tests.risk.morpho_states import position as morpho
 from tests.support.fake_chain import AT, address
 from tests.underkeel.stress.build import ETH_FEED, LINK, STAKED, VAULT, loan, portfolio, wallet
 from underkeel.portfolio import ChainReport, Portfolio
-from underkeel.stress.factors import Known, composite, matches, names_of
+from underkeel.stress.factors import Known, composite, matches, names_of, powers_of
+from underkeel.stress.grid import grid
 from underkeel.stress.library import library
 from underkeel.stress.run import Book, Play, named
 from underkeel.stress.values import exposed, expr_powers
@@ -112,5 +113,18 @@ def test_price_in_ether__moves_with_ether_though_nobody_holds_any() -> None:
     assert one.powers == {B: 1, A: 1}
     assert one.usd == pytest.approx(2_000)
     assert {k.shown for k in book.factors} == {"ETH / USD", "LINK / ETH"}
+    # LINK in ether falls by what LINK falls over what ether falls: its dollars by their product
     result = named(book, library(), "march-2023", Play())
-    assert result.loss_usd == pytest.approx(100)
+    assert result.loss_usd == pytest.approx(2_000 * 0.07)
+    whys = {m.known.shown: m.why for m in result.moved}
+    assert whys == {"ETH / USD": "ETH", "LINK / ETH": "other over ETH"}
+    found = grid(book, library(), ("ETH", "LINK"), Play(), (-0.5, 0.0))
+    assert found.loss_usd[0] == pytest.approx((1_000.0, 0.0))
+
+
+def test_ratio_of_one_kind__stays__unless_named() -> None:
+    ratio = Known("main", B, "wstETH / ETH", set())
+    assert powers_of("ETH", (ratio,), library().groups) == ()
+    assert powers_of("wstETH/ETH", (ratio,), library().groups) == ((ratio, 1),)
+    dollars = Known("main", C, "USDC / ETH", set())
+    assert powers_of("ETH", (dollars,), library().groups) == ((dollars, -1),)
