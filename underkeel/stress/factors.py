@@ -1,8 +1,8 @@
 """Which prices a portfolio hangs on, by chain, what they are called, and what a name moves.
 
 A name is the base of a feed's label in dollars (`ETH` for `ETH / USD`), a pair (`stETH/ETH`), or,
-where a price has no label, the symbol of a token that hangs on it. A ratio such as `wstETH / ETH`
-is moved by its own name only: what moves ETH moves the rest of that price already.
+where a price has no label, the symbol of a token that hangs on it. A price of one token in another
+moves as the one over the other, unless it is named itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

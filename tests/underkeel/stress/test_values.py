@@ -128,3 +128,23 @@ def test_ratio_of_one_kind__stays__unless_named() -> None:
     assert powers_of("wstETH/ETH", (ratio,), library().groups) == ((ratio, 1),)
     dollars = Known("main", C, "USDC / ETH", set())
     assert powers_of("ETH", (dollars,), library().groups) == ((dollars, -1),)
+
+
+def test_opaque_oracle_of_a_pair__moves_as_one_over_the_other_and_liquidates() -> None:
+    state = morpho(shares=2_000 * 10**12)
+    assert state.oracle is not None
+    price = Price(COLLATERAL, LOAN, state.oracle.price, 24, f"oracle({ORACLE})", ORACLE, None)
+    weth, usdc = Token(COLLATERAL, "WETH", 18), Token(LOAN, "USDC", 6)
+    legs = (
+        Leg(weth, 10**18, Side.COLLATERAL, price),
+        Leg(usdc, state.borrowed, Side.DEBT),
+    )
+    held = replace(wallet(*legs), state=state, kind="lending")
+    dollars = Price(LOAN, "USD", 10**8, 8, f"feed({A})", A, AT.timestamp, label="USDC / USD")
+    valuation = Valuation.of((dollars,), (), (held,), AT)
+    chain = ChainReport("main", 1, AT, (assess(held),), prices=(dollars,), valuation=valuation)
+    book = Book.of(Portfolio((), (chain,), {}))
+    assert {k.shown for k in book.factors} == {"WETH / USDC", "USDC / USD"}
+    result = named(book, library(), "june-2022", Play())
+    assert {m.known.shown: m.why for m in result.moved}["WETH / USDC"].startswith("ETH over ")
+    assert result.liquidated == 1
