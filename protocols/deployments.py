@@ -6,17 +6,16 @@ look at all), and `adapter` where the file is not named for it; and `[[price]]` 
 `token`, `feed`, `quote`, `heartbeat`.
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from chain.types import ZERO_ADDRESS, Address, parse_address
 from protocols.adapter import Adapter, Market
 from protocols.prices.configured import PriceRow, parse_row
 from protocols.registry import BY_NAME
+from protocols.shipped import tables
 
 COMMON: Final = {"from_block": "integer", "discover": "boolean"}
 """Keys that every row may have."""
@@ -56,7 +55,7 @@ def deployments() -> tuple[Deployment, ...]:
     return check(
         [
             (file, deployment(file, row))
-            for file, table in _tables()
+            for file, table in tables("data")
             for row in table.get("market", ())
         ]
     )
@@ -64,7 +63,9 @@ def deployments() -> tuple[Deployment, ...]:
 
 @cache
 def _prices() -> tuple[tuple[int, PriceRow], ...]:
-    return tuple(price(file, row) for file, table in _tables() for row in table.get("price", ()))
+    return tuple(
+        price(file, row) for file, table in tables("data") for row in table.get("price", ())
+    )
 
 
 def deployment(file: str, row: Mapping[str, Any]) -> Deployment:
@@ -109,13 +110,6 @@ def check(rows: list[tuple[str, Deployment]]) -> tuple[Deployment, ...]:
             raise BadRow(file, {"name": found.market.name}, f"{key} is there twice")
         seen.add(key)
     return tuple(found for _, found in rows)
-
-
-def _tables() -> Iterator[tuple[str, dict[str, Any]]]:
-    folder = files("protocols") / "data"
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if file.name.endswith(".toml"):
-            yield file.name, tomllib.loads(file.read_text("utf-8"))
 
 
 def _root(adapter: Adapter) -> dict[str, str]:

@@ -1,9 +1,7 @@
 """Make of a contract's answers who controls it: Safes, timelocks, governors, owners. Pure."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from chain.calls import Call, NoCode, Ok, Read, Result, Unknown
@@ -11,6 +9,7 @@ from chain.types import ZERO_ADDRESS, Address, checksum
 from protocols.exposure import questions as q
 from protocols.exposure import slots
 from protocols.exposure.state import BURNED, Governor, Power, Safe, Verb
+from protocols.shipped import table
 
 UNLIMITED_S: Final = 2**40
 """A delay of more seconds is no delay but nonsense."""
@@ -57,8 +56,7 @@ class Answers:
 @cache
 def singletons() -> Mapping[Address, str]:
     """Return the published Safes' singletons and their versions."""
-    text = (files("protocols.exposure") / "safes.toml").read_text("utf-8")
-    rows: Mapping[str, str] = tomllib.loads(text)["singletons"]
+    rows: Mapping[str, str] = table("exposure", "safes.toml")["singletons"]
     return {checksum(address): version for address, version in rows.items()}
 
 

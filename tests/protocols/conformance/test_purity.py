@@ -21,7 +21,7 @@ ALLOWED = frozenset(
         *("typing", "eth_abi", "eth_utils", "numpy", "chain", "protocols"),
     )
 )
-READS_DATA = ROOM / "deployments.py"
+READS_DATA = ROOM / "shipped.py"
 """The one module that may read files: those of its own package."""
 LOOKS_AROUND = frozenset({"open", "print", "input", "exec", "eval", "compile", "__import__"})
 FILES_OF_NUMPY = frozenset(
