@@ -21,6 +21,9 @@ HEAD_MOST: Final = 64 * 1024
 _PIECE: Final = 1 << 18
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: .*)?")
 _SIZE: Final = re.compile(rb"[0-9a-fA-F]{1,15}")
+_LENGTH: Final = re.compile("[0-9]{1,18}")
+_MEMBERS: Final = 100
+"""Parts of one gzip body above which it is refused: empty ones would cost time and no size."""
 _GZIP: Final = 31
 """zlib's word for a gzip header and trailer."""
 
@@ -148,7 +151,7 @@ class Connection:
                 raise Broken("its answer is in a transfer encoding that was not asked for")
             return self._chunks(left, most), length is None
         if length is not None:
-            if not length.isascii() or not length.isdigit():
+            if not _LENGTH.fullmatch(length):
                 raise Broken("what it sends is no HTTP answer")
             return self._exactly(int(length), left, most), True
         more = True
@@ -188,7 +191,7 @@ def _connected(origin: Origin, left: Left) -> socket.socket:
         plain = socket.create_connection((origin.host, origin.port), min(CONNECT_S, left()))
     except TimeoutError:
         raise
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise Broken("its name does not resolve") from error
     except OSError as error:
         raise Broken("the connection was refused or the host has no route") from error
@@ -213,7 +216,9 @@ def _unpacked(raw: bytes, headers: Mapping[str, str], most: int) -> bytes:
     if coding not in ("gzip", "x-gzip"):
         raise Undecodable(coding)
     body, rest = b"", raw
-    while rest:
+    for _ in range(_MEMBERS):
+        if not rest:
+            return body
         unpacking = zlib.decompressobj(_GZIP)
         try:
             body += unpacking.decompress(rest, most + 1 - len(body))
@@ -224,4 +229,4 @@ def _unpacked(raw: bytes, headers: Mapping[str, str], most: int) -> bytes:
         if not unpacking.eof:
             raise Undecodable
         rest = unpacking.unused_data
-    return body
+    raise Undecodable("parts")

@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from chain.errors import NotJson, SettingsError, TimedOut, TooLarge, Unreachable
 from chain.http import Answer, Broken, Connection, Large, Origin, Undecodable
@@ -62,8 +62,12 @@ def label_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise SettingsError("an RPC URL does not parse; expected https://host/…") from error
+        url.encode()
+        if host and (not host.isprintable() or " " in host or not all(_labels(host))):
+            raise ValueError("host")
+    except ValueError:
+        # The cause quotes the URL, and with it the key.
+        raise SettingsError("an RPC URL does not parse; expected https://host/…") from None
     if parts.scheme not in ("http", "https", "ws", "wss") or not host:
         raise SettingsError(
             f"an RPC URL must start with http://, https://, ws:// or wss:// and name a host; "
@@ -73,6 +77,13 @@ def label_of(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
+def _labels(host: str) -> list[bytes]:
+    """Return the parts of a host as they are asked for; raises `ValueError` for no host name."""
+    if ":" in host:
+        return [host.encode("ascii")]
+    return host.removesuffix(".").encode("idna").split(b".")
+
+
 def secrets_of(url: str) -> tuple[str, ...]:
     """Return the parts of a URL that a message must not quote, longest first."""
     parts = urlsplit(url)
@@ -80,6 +91,8 @@ def secrets_of(url: str) -> tuple[str, ...]:
     found.update(parts.path.split("/"))
     found.update(value for _, value in parse_qsl(parts.query))
     found.update({unquote(text) for text in found})
+    found.update({quote(text, safe=_SAFE) for text in found})
+    found.add(_login(parts))
     return tuple(sorted((text for text in found if len(text) >= 5), key=len, reverse=True))
 
 
@@ -199,7 +212,14 @@ def _head(url: str, host: str) -> bytes:
         "Accept-Encoding: gzip",
         "User-Agent: underkeel",
     ]
-    if parts.username:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        lines.append(f"Authorization: Basic {b64encode(login.encode()).decode()}")
+    if login := _login(parts):
+        lines.append(f"Authorization: Basic {login}")
     return ("\r\n".join(lines) + "\r\nContent-Length: ").encode()
+
+
+def _login(parts: SplitResult) -> str:
+    """Return a URL's login as the header has it; nothing where it has none."""
+    if not parts.username and not parts.password:
+        return ""
+    login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return b64encode(login.encode()).decode()

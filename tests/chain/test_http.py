@@ -44,6 +44,7 @@ def _until_closed(connection: socket.socket) -> None:
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"1" * 5_000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
@@ -106,6 +107,7 @@ def test_post__over_the_limit__is_too_large(
     [
         framed(gzip.compress(bytes(100))[:-4], "Content-Encoding: gzip"),
         framed(b"x", "Content-Encoding: br"),
+        framed(gzip.compress(b"") * 500_000, "Content-Encoding: gzip"),
     ],
 )
 def test_post__encoding_cut_or_unasked__is_not_json(

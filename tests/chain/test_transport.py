@@ -264,3 +264,34 @@ def test_logs__at_debug_level__show_no_key(
         client.head()
     client.close()
     assert KEY not in caplog.text + str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a..b",
+        ".b",
+        "a" * 64,
+        "\xe9" * 64,
+        "h\udcff",
+        "a b",
+        "h\x1b[31m",
+        "h\x00",
+        "h/\udcff",
+        "[fe80::\xe9]",
+    ],
+)
+def test_transport__what_is_no_host_name__is_a_setting_to_mend(host: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        HttpTransport(f"http://user:{KEY}@{host}/")
+    assert KEY not in str(raised.value)
+    assert "\x1b" not in str(raised.value)
+
+
+@pytest.mark.parametrize("login", [f"user:{KEY}", f":{KEY}"])
+def test_redact__login_and_path_as_they_were_sent__are_struck_out(login: str) -> None:
+    transport = HttpTransport(f"http://{login}@node.example/v2/k\xe9y-of-mine")
+    (header,) = (line for line in transport._head.split(b"\r\n") if b"Authorization" in line)
+    sent = header.split()[-1].decode()
+    told = transport.redact(f"bad login {sent} at /v2/k%C3%A9y-of-mine")
+    assert told == "bad login … at …"
