@@ -17,6 +17,7 @@ from underkeel.accounts import accounts_of, require_chains
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, log_to_stderr, print_document, progress
 from underkeel.cli.reports import exit_of
+from underkeel.cli.tables import called
 from underkeel.config.load import Config, load
 from underkeel.config.problems import did_you_mean
 from underkeel.errors import Exit, UsageError
@@ -33,6 +34,8 @@ from underkeel.stress.run import STEPS, STEPS_MOST, Book, Play, Result, named
 from underkeel.stress.tail import Market, Risk, at_risk, key, split
 
 DAY_S: Final = 86_400
+LARGEST: Final = 8
+"""Positions whose part of the tail is shown."""
 MOST_PATHS: Final = 1_000_000
 VOL: Final = re.compile(r"([^=\s][^=]{0,79})=\s*([0-9]{1,5}(?:\.[0-9]{1,9})?)\s*%")
 YEAR_ROOT: Final = 365**0.5
@@ -286,6 +289,11 @@ def _risk(report: Report, risk: Risk) -> list[RenderableType]:
     )
     for k in dict.fromkeys(s.volatility for s in risk.sweep):
         swept.add_row(f"× {k:g}", *(usd(s.tail.var_usd) for s in risk.sweep if s.volatility == k))
+    whose = _table("position", "USD")
+    held = [a.position for chain in report.portfolio.chains for a in chain.positions]
+    names = {p.id: f"{called(p)} {' '.join(p.id.split(':')[4:])}".strip() for p in held}
+    for name, part in sorted(risk.parts.items(), key=lambda row: -row[1])[:LARGEST]:
+        whose.add_row(names[name], usd(part))
     told = [
         Text(f"Something is liquidated on {risk.liquidated_frac:.2%} of the paths."),
         *(
@@ -299,6 +307,7 @@ def _risk(report: Report, risk: Risk) -> list[RenderableType]:
     ]
     return [
         _titled(f"Over {days:g} days, {risk.paths:,} paths: {risk.method}", table),
+        _titled(f"Whose the ES at {risk.tails[-1].level:.0%} is, largest first", whose),
         _titled("VaR 99 % as volatilities multiply and correlations go to one", swept),
         *told,
     ]

@@ -113,6 +113,13 @@ class StressTail(Part):
     var_high_usd: float
 
 
+class StressPart(Part):
+    """One position's part of the expected shortfall at the highest level."""
+
+    id: str
+    es_usd: float = Field(description="Below zero: it hedges. All parts add up to the whole.")
+
+
 class StressSweep(Part):
     """Value at risk with volatility and correlation forced up."""
 
@@ -139,6 +146,7 @@ class StressRisk(Part):
     paths: Integer
     method: str
     tails: list[StressTail] = Field(description="Empty: no position's worth is known.")
+    parts: list[StressPart] = Field(description="Largest first.")
     liquidated_frac: float = Field(description="Paths on which anything is liquidated.")
     sweep: list[StressSweep]
     worst: list[StressWorst]

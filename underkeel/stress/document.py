@@ -179,6 +179,10 @@ def _risk(report: Report, risk: Risk) -> models.StressRisk:
             )
             for t in risk.tails
         ],
+        parts=[
+            models.StressPart(id=name, es_usd=part)
+            for name, part in sorted(risk.parts.items(), key=lambda row: -row[1])
+        ],
         liquidated_frac=risk.liquidated_frac,
         sweep=[
             models.StressSweep(

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from risk.budget.contribution import of_shortfall
 from risk.market.covariance import covariance, with_volatility
 from risk.market.paths import simulate
 from risk.market.residuals import standardise
@@ -96,6 +97,8 @@ class Risk:
     paths: int
     method: str
     tails: tuple[Tail, ...]
+    parts: Mapping[str, float]
+    """Of the expected shortfall at the highest level, in dollars by position; they add up to it."""
     liquidated_frac: float
     """Paths on which anything is liquidated."""
     sweep: tuple[Swept, ...]
@@ -109,12 +112,13 @@ class Risk:
 def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, tell: Tell) -> Risk:
     """Return the tails of filtered historical simulation, with liquidations on the way."""
     drawn = simulate(market.residuals, horizon_s, paths)
-    losses, hit, unknown = _losses(book, drawn.factors, drawn.log, how, tell, "simulating")
+    lost, hit, unknown = _losses(book, drawn.factors, drawn.log, how, tell, "simulating")
+    losses = _whole(lost, paths)
     days = horizon_s / DAY_S
     blank = bool(book.unread or unknown) and len(unknown) == len(book.positions)
     if blank:  # nothing at all is known, and a loss of zero would be a lie
         gone = (*book.unread, *unknown)
-        return Risk(horizon_s, paths, METHOD, (), 0.0, (), (), {}, gone)
+        return Risk(horizon_s, paths, METHOD, (), {}, 0.0, (), (), {}, gone)
     sweep = []
     for k in SWEEP_VOLATILITY:
         for s in SWEEP_CORRELATION:
@@ -123,7 +127,8 @@ def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, t
             swept, touched, _ = _losses(
                 book, market.covariance.factors, log, how, lambda *_: None, ""
             )
-            sweep.append(Swept(s, k, tail(swept, LEVELS[-1]), float(touched.mean())))
+            worst_share = tail(_whole(swept, len(log)), LEVELS[-1])
+            sweep.append(Swept(s, k, worst_share, float(touched.mean())))
             tell("sweeping volatility and correlation", len(sweep), 9)
     worst = tuple(_worst(book, market.covariance, how, days, k) for k in SIGMAS)
     return Risk(
@@ -131,6 +136,7 @@ def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, t
         paths=paths,
         method=METHOD,
         tails=tuple(tail(losses, level) for level in LEVELS),
+        parts=_parts(lost),
         liquidated_frac=float(hit.mean()),
         sweep=tuple(sweep),
         worst=worst,
@@ -139,27 +145,39 @@ def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, t
     )
 
 
+def _whole(lost: Mapping[str, F64], paths: int) -> F64:
+    """Return the losses [paths] of all positions together."""
+    total: F64 = np.sum(list(lost.values()), axis=0) if lost else np.zeros(paths)
+    return total
+
+
+def _parts(lost: Mapping[str, F64]) -> Mapping[str, float]:
+    if not lost:
+        return {}
+    found = of_shortfall(np.stack(list(lost.values()), axis=1), LEVELS[-1])
+    return dict(zip(lost, found.parts.tolist(), strict=True))
+
+
 def _losses(
     book: Book, factors: Sequence[str], log: F64, how: Play, tell: Tell, what: str
-) -> tuple[F64, NDArray[np.bool_], list[str]]:
-    """Return losses [paths] over all known positions, where any was liquidated, who is unknown."""
-    losses, hit = np.zeros(log.shape[0]), np.zeros(log.shape[0], bool)
+) -> tuple[dict[str, F64], NDArray[np.bool_], list[str]]:
+    """Return each known position's losses [paths], where any was liquidated, who is unknown."""
+    lost: dict[str, F64] = {}
+    hit = np.zeros(log.shape[0], bool)
     unknown: list[str] = []
-    done = 0
     for chain, held in book.held.items():
         own = [i for i, name in enumerate(factors) if name.startswith(f"{chain} ")]
         names = [factors[i].removeprefix(f"{chain} ") for i in own]
         for one in held:
             found: Outcomes = outcomes(one, names, log[:, :, own], _widen, how.gas(1))
-            done += 1
-            tell(what, done, len(book.positions))
+            tell(what, len(lost) + len(unknown) + 1, len(book.positions))
             if not np.isfinite(found.loss_usd).all():
                 cause = found.cause or "on some paths its worth cannot be told"
                 unknown.append(f"{one.position.id}: {cause}")
                 continue
-            losses += found.loss_usd
+            lost[one.position.id] = found.loss_usd
             hit |= found.liquidated
-    return losses, hit, unknown
+    return lost, hit, unknown
 
 
 def _widen(moves: Mapping[str, float], held: Exposed) -> Mapping[str, float]:

@@ -38,6 +38,8 @@ def test_at_risk__history_and_none__numbers_order_and_what_was_assumed() -> None
     assert found.paths == 400
     assert [t.level for t in found.tails] == [0.95, 0.99]
     assert found.tails[0].var_usd <= found.tails[0].es_usd <= found.tails[1].es_usd
+    assert sum(found.parts.values()) == pytest.approx(found.tails[1].es_usd)
+    assert set(found.parts) == {one.position.id for one in book.positions[:2]}
     assert 0 < found.liquidated_frac < 1
     assert any("no rounds" in why for why in found.assumed.values())
     assert any("ODD has no price" in cause for cause in found.unknown)
