@@ -230,6 +230,8 @@ class _Gathering:
         entries = np.frombuffer(chunk.data, _ENTRY, offset=4) if _sound(chunk) else None
         if entries is None:
             raise Misshapen(f"{len(chunk.data)} bytes for {chunk.done} of {chunk.asked} accounts")
+        if not self._meant(chunk, entries):
+            raise Misshapen("answers to what was not asked")
         account = entries["account"].astype(np.uint32) + np.uint32(chunk.first)
         whole = (entries["half"] == 0) & (entries["status"] == 0)
         place = np.cumsum(whole)
@@ -246,8 +248,28 @@ class _Gathering:
             answer = 0
             if before is not None:
                 known = (account[whole] == row) & (question[whole] == before)
+                if not known.any():
+                    raise Misshapen("an answer without the one it comes after")
                 answer = _integer(words[known][0])
             yield (row, number, answer), int(entries["status"][i])
+
+    def _meant(self, chunk: Chunk, entries: NDArray[np.void]) -> bool:
+        """Whether every entry is of what was asked, and every upper half before its lower one."""
+        upper = np.flatnonzero(entries["half"])
+        if upper.size and (entries["half"][upper] > 1).any():
+            return False
+        if upper.size and upper[-1] + 1 == len(entries):
+            return False
+        key = ["account", "question"]
+        lower = entries[upper + 1]
+        return bool(
+            (entries["account"] < chunk.done).all()
+            and (entries["question"] < len(self.questions)).all()
+            and np.isin(entries["status"], [0, *CAUSES]).all()
+            and not lower["half"].any()
+            and not (lower["status"].any() or entries["status"][upper].any())
+            and (lower[key] == entries[upper][key]).all()
+        )
 
     def again(self, failing: Sequence[tuple[Cell, int]]) -> Bulk[None]:
         """Ask for what the lens could not read; of a question that fails for all of a sample the

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chain.calls import Unknown
 from chain.types import ZERO_ADDRESS, Address, BlockRef, checksum
 from protocols.aave_v3.columns import LIMBS, U8, U16, U32, U64, Columns, Kind, Way, limbs
-from protocols.aave_v3.lens import Run
+from protocols.aave_v3.lens import Run, placed
 from protocols.aave_v3.market import Broken, Listed, Pool
 from protocols.aave_v3.rules import Rules
 from protocols.aave_v3.state import EMode
@@ -70,7 +70,7 @@ class Gathering:
         bad = np.nonzero(run.status)[0]
         for row in (bad + run.first).tolist():
             self.missing[row] = "its flags or its e-mode could not be read"
-        place = places[run.reserve]
+        place = placed(run, places)
         wanted = meant(rules, self.reserves)[np.minimum(place, len(self.reserves)), run.kind]
         if len(kinds) < len(Kind):
             wanted &= np.isin(run.kind, kinds)

@@ -29,6 +29,7 @@ CAUSES: Final = {
     4: "may have failed for want of gas",
     5: "was not asked for want of gas",
 }
+_STATUSES: Final = (OK, *CAUSES)
 ALLOWANCE: Final = 600_000
 """Gas for one question about an account; many times what a proxied token takes."""
 HEAVY: Final = 4_000_000
@@ -136,6 +137,8 @@ def decode(chunk: Chunk, offset: int = 0) -> Run:
     rows = np.frombuffer(data, _ROW, chunk.done, rows_at)
     found = np.frombuffer(data, _ENTRY, entries, entries_at)
     facts = np.frombuffer(data, _FACT, data[46], _HEAD)
+    if (found["account"] >= chunk.done).any() or not np.isin(found["status"], _STATUSES).all():
+        raise Misshapen("amounts of accounts that were not asked for")
     limbs: U64 = rows["configuration"][:, ::-1].astype(np.uint64)
     return Run(
         pool=address_of_word(data[:20]),
@@ -159,6 +162,8 @@ def decode(chunk: Chunk, offset: int = 0) -> Run:
 def _row(one: tuple[Any, ...]) -> Row:
     (status, traits, number, asset, configuration, liquidity_index, liquidity_rate, borrow_index,
      borrow_rate, updated_at, a_token, stable_token, debt_token, priced, price) = one  # fmt: skip
+    if status not in _STATUSES:
+        raise Misshapen("a reserve of an unknown status")
     return Row(
         status=status,
         traits=traits,
@@ -176,6 +181,14 @@ def _row(one: tuple[Any, ...]) -> Row:
         price=int.from_bytes(price, "big") if priced == OK else None,
         starved=max(status, priced) >= STARVED,
     )
+
+
+def placed(run: Run, places: U16) -> U16:
+    """Return each amount's place, of the reserves in the order listed. Raises `Misshapen`."""
+    if (run.reserve >= len(places)).any():
+        raise Misshapen("amounts of reserves that were not listed")
+    found: U16 = places[run.reserve]
+    return found
 
 
 def market_results(run: Run) -> list[calls.Result] | None:

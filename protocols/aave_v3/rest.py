@@ -41,7 +41,7 @@ def refused(
         run = lens.decode(chunk)
         fine = run.status & 0xF == lens.OK
         done[run.first : run.first + run.done] = fine
-        where, places = rows[run.account + run.first], place_of[run.reserve]
+        where, places = rows[run.account + run.first], lens.placed(run, place_of)
         kept = wanted[places, run.kind] & fine[run.account]
         good, bad = kept & (run.failed == lens.OK), kept & (run.failed != lens.OK)
         found.add(where[good], places[good], run.kind[good], run.hi[good], run.lo[good])

@@ -4,6 +4,7 @@ Both are described in contracts/src/UniswapLens.sol. What did not answer as it s
 ordinary reads, which say why.
 """
 
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
@@ -26,6 +27,8 @@ NO_POOL: Final = 0xFFFF
 ITEM: Final = Struct(">20sIH")
 ITEM_ROW: Final = Struct(">BBQ")
 NFT: Final = Struct(">IIBQHB3s3s16s32s32s16s16sB16s32s32s16s16sB32s32sBB32s32sB")
+_WHERE: Final = Struct(f">I13xH{NFT.size - 19}x")
+"""Of an NFT's row its item and its pool."""
 POOL: Final = Struct(">B20sHH3sB20s3sB32sB32sB16sBBBB7s7sB")
 _COUNTS: Final = Struct(">IHH")
 _OBSERVED: Final = (64, 160, 2, 2)
@@ -81,7 +84,7 @@ def decode(data: bytes, asked: int, done: int) -> Answer:
     """Return what a run over `asked` items wrote. Raises `Misshapen`."""
     try:
         return _decode(data, asked, done)
-    except (ValueError, IndexError, ArithmeticError) as error:
+    except (ValueError, IndexError, ArithmeticError, struct.error) as error:
         raise Misshapen("the answer is cut short") from error
 
 
@@ -113,6 +116,9 @@ def _decode(data: bytes, asked: int, done: int) -> Answer:
         raise Misshapen("the manager's name is to be asked for")
     if len(found) != nfts * NFT.size or len(pool_rows) != pools:
         raise Misshapen(f"{len(data)} bytes for {nfts} NFTs and {pools} pools")
+    places = {*range(pools), NO_POOL}
+    if any(n >= done or pool not in places for n, pool in _WHERE.iter_unpack(found)):
+        raise Misshapen("NFTs of owners that were not asked for, or in no pool")
     known = tuple(_pool(row, told) for row in pool_rows)
     return Answer(done, rows, found, known, factory, version)
 

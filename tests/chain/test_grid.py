@@ -198,6 +198,28 @@ def test_ask__an_answer_of_another_shape__is_refused(data: bytes) -> None:
         run(lambda _: Chunks((Chunk(0, 40, 40, data),), (), 40))
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry(40, 1, 0, 5)],
+        [entry(2**32 - 1, 1, 0, 5)],
+        [entry(0, 5, 0, 5)],
+        [entry(0, 5, 1)],
+        [entry(0, 1, 2)],
+        [entry(0, 1, 255)],
+        [entry(0, 4, 1)],
+        [entry(0, 1, 0, 2**200)[:24]],
+        [entry(0, 1, 0, 2**200)[:24], entry(0, 2, 0, 5)],
+        [entry(0, 1, 0, 2**200)[:24], entry(0, 1, 1, 5)],
+        [entry(0, 1, 0, 2**200)[:24] * 2, entry(0, 1, 0, 5)],
+        [entry(0, 1, 0, 5)[:7] + b"\7" + entry(0, 1, 0, 5)[8:]],
+    ],
+)
+def test_ask__an_answer_to_what_was_not_asked__is_refused(entries: list[bytes]) -> None:
+    with pytest.raises(Misshapen):
+        run(lambda _: Chunks((chunk(0, 40, entries),), (), 40))
+
+
 def test_question__what_is_none__is_refused() -> None:
     with pytest.raises(ValueError, match="not a question"):
         question(Function("owner(address)(address)"), COIN, Hole.ACCOUNT)

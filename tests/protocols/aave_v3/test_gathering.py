@@ -209,6 +209,35 @@ def test_decode__a_size_that_does_not_fit__is_misshapen(data: bytes) -> None:
         lens.decode(Chunk(0, 1, 1, data))
 
 
+def _amounts(account: int, status: int) -> bytes:
+    """Return a run over one account, with one amount."""
+    head = bytes(40) + (1).to_bytes(4, "big") + bytes(3)
+    return head + bytes(34) + account.to_bytes(4, "big") + bytes(3) + bytes([status]) + bytes(16)
+
+
+@pytest.mark.parametrize(("account", "status"), [(1, 0), (2**32 - 1, 0), (0, 6), (0, 255)])
+def test_decode__an_amount_that_was_not_asked_for__is_misshapen(account: int, status: int) -> None:
+    assert lens.decode(Chunk(0, 1, 1, _amounts(0, 3))).failed.tolist() == [3]
+    with pytest.raises(Misshapen):
+        lens.decode(Chunk(0, 1, 1, _amounts(account, status)))
+
+
+def test_decode__a_reserve_of_unknown_status__is_misshapen() -> None:
+    def listing(status: int) -> bytes:
+        return bytes(44) + b"\0\1\0" + bytes([status]) + bytes(lens._RESERVE.size - 1)
+
+    assert lens.decode(Chunk(0, 0, 0, listing(1))).reserves[0].status == 1
+    with pytest.raises(Misshapen):
+        lens.decode(Chunk(0, 0, 0, listing(6)))
+
+
+def test_take__an_amount_of_a_reserve_that_is_not_listed__is_misshapen() -> None:
+    found = gathering(1, listed(1))
+    one = replace(lens.decode(Chunk(0, 1, 1, _amounts(0, 0))), reserve=np.array([1], np.uint16))
+    with pytest.raises(Misshapen):
+        found.take(one, pool().rules, np.zeros(1, np.uint16))
+
+
 def test_packed__addresses_and_bytes__are_the_same() -> None:
     owners: list[Address] = [address(i) for i in range(100)]
     assert lens.packed(owners) == lens.packed(OWNERS.reshape(-1, 20))

@@ -221,3 +221,25 @@ def test_tester__in_process_evm__every_path_is_the_same(tester: Any) -> None:
             found = columns(chain, tester, [owner, STRANGER])
         same(found, read(tester, [owner, STRANGER], Path.SINGLE))
         assert np.array_equal(found.account, [0, 0])
+
+
+EMPTY = bytes(8) + bytes(lens.ITEM_ROW.size) + bytes(21) + b"\1\0\0"
+
+
+@pytest.mark.parametrize("cut", range(len(EMPTY)))
+def test_decode__cut_anywhere__is_misshapen(cut: int) -> None:
+    assert lens.decode(EMPTY, 1, 1).items == ((0, 0, 0),)
+    with pytest.raises(lens.Misshapen):
+        lens.decode(EMPTY[:cut], 1, 1)
+
+
+@pytest.mark.parametrize(("item", "pool"), [(1, lens.NO_POOL), (2**32 - 1, lens.NO_POOL), (0, 0)])
+def test_decode__an_nft_of_nobody_or_in_no_pool__is_misshapen(item: int, pool: int) -> None:
+    def answer(item: int, pool: int) -> bytes:
+        fields = list(lens.NFT.unpack(bytes(lens.NFT.size)))
+        fields[0], fields[4] = item, pool
+        return b"\0\0\0\1" + EMPTY[4:18] + lens.NFT.pack(*fields) + EMPTY[18:]
+
+    assert len(lens.decode(answer(0, lens.NO_POOL), 1, 1).nfts) == lens.NFT.size
+    with pytest.raises(lens.Misshapen):
+        lens.decode(answer(item, pool), 1, 1)
