@@ -9,6 +9,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 UNKNOWN: Final = "unknown"
+MOST: Final = 1e15
+"""No number of these files is larger; products of them stay finite."""
 
 
 class BadFile(ValueError):
@@ -104,8 +106,10 @@ def priors(text: str | None = None) -> Priors:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise BadFile(f"not TOML: {error}") from error
+    except RecursionError:
+        raise BadFile("not TOML: it is nested too deeply") from None
 
 
 def _merge(into: dict[str, Any], other: Mapping[str, Any], where: Sequence[str]) -> None:
@@ -115,15 +119,21 @@ def _merge(into: dict[str, Any], other: Mapping[str, Any], where: Sequence[str])
             raise BadFile(f"{place}: there is no such prior")
         if isinstance(into[key], dict) != isinstance(value, dict):
             raise BadFile(f"{place}: a table and a number are not the same")
+        if isinstance(into[key], list) and not _pairs(value):
+            raise BadFile(f"{place}: expected a list of pairs such as [[0, 2.0], [30, 1.0]]")
         if isinstance(value, dict):
             _merge(into[key], value, (*where, key))
         else:
             into[key] = value
 
 
-def _number(value: object, where: str, most: float = float("inf")) -> float:
+def _pairs(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(v, list) and len(v) == 2 for v in value)
+
+
+def _number(value: object, where: str, most: float = MOST) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        bound = "" if most == float("inf") else f" and at most {most:g}"
+        bound = f" and at most {most:g}"
         raise BadFile(f"{where}: expected a number, at least 0{bound}, and found {value!r}")
     return float(value)
 
@@ -151,37 +161,47 @@ def user_facts(text: str | None = None) -> UserFacts:
     if extra := table.keys() - {"contract", "cover"}:
         raise BadFile(f"{sorted(extra)[0]}: only [[contract]] and [[cover]] are facts")
     contracts: dict[str, ContractFact] = {}
-    for row in table.get("contract", ()):
+    for row in _rows(table, "contract"):
         if extra := row.keys() - _FACT_KEYS:
             raise BadFile(f"contract.{sorted(extra)[0]}: there is no such fact")
         name = row.get("address") or row.get("codehash")
         if not isinstance(name, str):
             raise BadFile("contract: needs an address or a codehash")
         contracts[name.lower()] = _fact(row)
-    cover = tuple(_cover(row) for row in table.get("cover", ()))
+    cover = tuple(_cover(row) for row in _rows(table, "cover"))
     return UserFacts(contracts, cover)
+
+
+def _rows(table: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    rows = table.get(key, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BadFile(f"{key}: write each under a [[{key}]] of its own")
+    return rows
 
 
 def _fact(row: Mapping[str, Any]) -> ContractFact:
     changed, survived = row.get("changed"), row.get("survived")
     if changed is not None and not isinstance(changed, date):
         raise BadFile("contract.changed: expected a date such as 2024-05-01")
+    verified, bridge = row.get("verified"), row.get("bridge")
+    if not isinstance(verified, bool | None):
+        raise BadFile(f"contract.verified: expected true or false, and found {verified!r}")
+    if not isinstance(bridge, str | None):
+        raise BadFile(f"contract.bridge: expected a text, and found {bridge!r}")
     return ContractFact(
-        verified=row.get("verified"),
-        audits=_texts(row, "audits"),
-        incidents=_texts(row, "incidents"),
+        verified=verified,
+        audits=_texts(row, "audits") if "audits" in row else None,
+        incidents=_texts(row, "incidents") if "incidents" in row else None,
         survived=None if survived is None else _number(survived, "contract.survived"),
         changed=changed,
-        bridge=row.get("bridge"),
+        bridge=bridge,
     )
 
 
-def _texts(row: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
-    value = row.get(key)
-    if value is None:
-        return None
+def _texts(row: Mapping[str, Any], key: str, of: str = "contract") -> tuple[str, ...]:
+    value = row[key]
     if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-        raise BadFile(f"contract.{key}: expected a list of texts")
+        raise BadFile(f"{of}.{key}: expected a list of texts")
     return tuple(value)
 
 
@@ -191,7 +211,7 @@ def _cover(row: Mapping[str, Any]) -> Cover:
     try:
         return Cover(
             name=str(row["name"]),
-            covers=tuple(str(c).lower() for c in row["covers"]),
+            covers=tuple(c.lower() for c in _texts(row, "covers", "cover")),
             limit_usd=_number(row["limit_usd"], "cover.limit_usd"),
             pays=_number(row["pays"], "cover.pays", most=1.0),
             insurer=str(row.get("insurer", "")).lower(),
