@@ -5,6 +5,8 @@ milliseconds since 1970, or ISO 8601; a date without a time is the end of that d
 a closing price is not known before the close.
 """
 
+import lzma
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +28,8 @@ PRICES: Final = ("price", "usd_price", "price_usd", "close", "answer", "value", 
 SUFFIXES: Final = (".csv", ".csv.gz", ".csv.xz", ".parquet")
 MILLISECONDS_FROM: Final = 1e11
 """A larger number is in milliseconds: in seconds it would be the year 5138."""
+LATEST: Final = 1e14
+"""A larger number is in something smaller than milliseconds, or no time."""
 
 
 class BadHistory(AppError):
@@ -86,8 +90,10 @@ def _table(path: Path) -> "pd.DataFrame":
         ) from None
     except OSError as error:
         raise BadHistory(f"{path}: {error.strerror or error}") from None
-    except (ValueError, EOFError) as error:  # what pandas and pyarrow raise for a damaged file
-        raise BadHistory(f"{path} is not a table: {str(error).splitlines()[0]}") from None
+    except (ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
+        # What pandas, pyarrow and the decompressors raise for a damaged file.
+        cause = str(error).partition("\n")[0]
+        raise BadHistory(f"{path} is not a table: {cause}") from None
     if isinstance(table.index, pd.DatetimeIndex):
         table = table.reset_index()
     return table
@@ -100,6 +106,9 @@ def _listed(table: "pd.DataFrame") -> str:
 def _numbers(path: Path, column: "pd.Series[Any]") -> NDArray[np.float64]:
     import pandas as pd
 
+    dates = pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype
+    if any(is_one(column) for is_one in dates):
+        raise BadHistory(f"{path}: column {column.name!r} holds times, not prices")
     found = pd.to_numeric(column, errors="coerce")
     bad = found.isna() & column.notna()
     if bad.any():
@@ -116,17 +125,19 @@ def _seconds(path: Path, column: "pd.Series[Any]") -> NDArray[np.int64]:
         parsed = pd.to_datetime(column, utc=True)
     elif pd.api.types.is_numeric_dtype(column):
         numbers = column.to_numpy(np.float64, na_value=np.nan)
-        _times_good(path, column, ~(np.isfinite(numbers) & (numbers > 0)))
+        _times_good(path, column, ~((numbers > 0) & (numbers < LATEST)))
         scale = np.where(numbers > MILLISECONDS_FROM, 1000.0, 1.0)
         whole: NDArray[np.int64] = np.ceil(numbers / scale).astype(np.int64)
         return whole
     else:
-        texts = column.astype("str")
+        texts = column.map(str)
         parsed = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce")
     _times_good(path, column, parsed.isna().to_numpy())
-    seconds = np.ceil(parsed.dt.as_unit("ns").astype("int64").to_numpy() / 1e9).astype(np.int64)
+    whole_s = parsed.dt.ceil("s").dt.as_unit("s").astype("int64").to_numpy()
+    _times_good(path, column, (whole_s < 0) | (whole_s > MILLISECONDS_FROM))
+    seconds: NDArray[np.int64] = whole_s.astype(np.int64)
     if not pd.api.types.is_datetime64_any_dtype(column):
-        dates = column.astype("str").str.fullmatch(r"\d{4}-\d\d-\d\d").to_numpy(bool)
+        dates = column.map(str).str.fullmatch(r"\d{4}-\d\d-\d\d").to_numpy(bool)
         seconds = seconds + DAY_S * dates
     return seconds
 

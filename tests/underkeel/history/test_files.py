@@ -80,6 +80,11 @@ def test_read_file__rows_without_a_price__are_left_out_and_counted(tmp_path: Pat
         (f"time,price\n{T},2\n,3\n", "", "row 2: 'nan' is not a time"),
         (f"time,price\n{T},2\n{T},many\n", "", "row 2: 'many' is not a price"),
         (f"time,price\n{T},0\n", "", "has no positive price"),
+        ("time,price\n1e300,2\n", "", "row 1: '1e+300' is not a time"),
+        (f"time,price\n{T}000,2\n{T}000000,2\n", "", f"row 2: '{T}000000' is not a time"),
+        (f"time,price\n{T}000000000,2\n", "", "is not a time"),
+        ("time,price\n9999-12-31,2\n", "", "row 1: '9999-12-31' is not a time"),
+        ("time,price\n2024-01-01,2\n1960-01-01,2\n", "", "row 2: '1960-01-01' is not a time"),
         ("", "", "is not a table"),
     ],
 )
@@ -100,6 +105,39 @@ def test_read_file__absent_or_damaged__is_said(tmp_path: Path) -> None:
         read_file(write(tmp_path, "junk", "x.parquet"), "A")
     with pytest.raises(BadHistory):
         read_file(write(tmp_path, "junk", "x.csv.gz"), "A")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv.gz", bytes.fromhex("1f8b08000000000000ff") + b"no deflate at all"),
+        ("x.csv.gz", gzip.compress(b"time,price\n1,2\n" * 1_000)[:-9]),
+        ("x.csv.xz", b"\xfd7zXZ\0" + b"no blocks at all"),
+    ],
+)
+def test_read_file__a_damaged_archive__is_no_table(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadHistory, match="is not a table"):
+        read_file(tmp_path / name, "A")
+
+
+def test_read_file__columns_of_other_types__are_refused(tmp_path: Path) -> None:
+    pd, _ = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    for i, (time, price) in enumerate(
+        [
+            ([T, T + 1], pd.to_datetime([1, 2], unit="s")),
+            ([T, T + 1], pd.to_timedelta([1, 2], unit="s")),
+            ([T, T + 1], [[1.0], [2.0]]),
+            ([b"\xff", b"a"], [1, 2]),
+            ([True, False], [1, 2]),
+        ]
+    ):
+        path = tmp_path / f"{i}.parquet"
+        pd.DataFrame({"time": time, "price": price}).to_parquet(path)
+        with pytest.raises(BadHistory, match=r"is not a (time|price)|holds times"):
+            read_file(path, "A")
 
 
 FILES = {"ETH": "eth.csv", "0xAb": "/data/ab.csv:close", "wstETH / ETH": "r.parquet"}
