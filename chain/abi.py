@@ -24,6 +24,8 @@ from chain.types import Address, checksum
 
 ERROR_STRING: Final = keccak(text="Error(string)")[:4]
 PANIC: Final = keccak(text="Panic(uint256)")[:4]
+MOST_SHOWN: Final = 200
+"""Characters of a contract's own words that are shown."""
 
 
 class Function:
@@ -109,12 +111,18 @@ def _revert_reason(data: bytes) -> str:
         return " without a reason"
     try:
         if data[:4] == ERROR_STRING:
-            return f": {abi_decode(['string'], data[4:])[0]}"
+            return f": {_shown(abi_decode(['string'], data[4:])[0])}"
         if data[:4] == PANIC:
             return f": panic 0x{abi_decode(['uint256'], data[4:])[0]:02x}"
     except (DecodingError, ValueError, OverflowError):
         pass
     return f" with 0x{data[:36].hex()}"
+
+
+def _shown(text: str) -> str:
+    """Return what a contract says in one short line that commands no terminal."""
+    clean = "".join(c if c.isprintable() else " " for c in text[:MOST_SHOWN])
+    return clean + "…" * (len(text) > MOST_SHOWN)
 
 
 def _split(signature: str) -> tuple[str, str, str]:

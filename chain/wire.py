@@ -190,12 +190,18 @@ _REVERT: Final = (
 )  # fmt: skip
 
 
+def _line(text: str) -> str:
+    """Return what a node says in one short line that commands no terminal."""
+    clean = "".join(c if c.isprintable() else " " for c in text[:1_000])
+    return " ".join(clean.split())[:200]
+
+
 def classify(endpoint: str, error: Any) -> EndpointError:
     """Return the named error for a JSON-RPC error object, by code and by the words nodes use."""
     if not isinstance(error, dict) or type(error.get("code")) is not int:
         return Malformed(endpoint, "an error without a code")
     code, text = error["code"], error.get("message")
-    text = " ".join(text.split())[:200] if isinstance(text, str) else "no message"
+    text = _line(text) if isinstance(text, str) else "no message"
     payload = _revert_data(error.get("data"))
     words = text.lower()
     if isinstance(error.get("data"), str) and payload is None:

@@ -213,3 +213,10 @@ def test_classify__no_message__is_still_an_error() -> None:
 def test_classify__words_in_the_data__count() -> None:
     error = {"code": -32603, "message": "Internal error", "data": "block not found"}
     assert type(wire.classify(E, error)) is BlockUnknown
+
+
+def test_classify__control_characters__do_not_reach_the_message() -> None:
+    error = wire.classify(E, {"code": -1, "message": "a\x1b[2Jb\x9bc\u202ed\r\ne" + 9_999 * "f"})
+    assert "a [2Jb c d e" in str(error)
+    assert str(error).isprintable()
+    assert len(str(error)) < 400

@@ -33,8 +33,10 @@ class RootGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except AppError as error:
+            from underkeel.config.problems import one_line
+
             for line in str(error).splitlines():
-                print(f"error: {line}", file=sys.stderr)
+                print(f"error: {one_line(line)}", file=sys.stderr)
             raise typer.Exit(int(error.code)) from error
 
 

@@ -93,8 +93,10 @@ def _parsed(path: Path) -> Library:
         data = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # a syntax error, no UTF-8, or a number Python will not read
         raise UsageError(f"{path} is not TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{path} is not TOML: it is nested too deeply") from None
     try:
         found = Library.model_validate(data)
     except ValidationError as error:

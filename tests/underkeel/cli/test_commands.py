@@ -314,3 +314,12 @@ def test_demo__no_checkout__says_what_to_do(
     result = run("demo", "--once", "--quiet")
     assert result.exit_code == 1
     assert "clone the repository" in result.stderr
+
+
+def test_error__quotes_what_a_file_says__without_its_control_characters(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[scenarios."\\u001b[2Jx"]\nother = -5')
+    result = run("stress", "--scenarios", str(path), WALLET)
+    assert result.exit_code == 2
+    assert "\x1b" not in result.stderr
+    assert "\\x1b[2Jx" in result.stderr

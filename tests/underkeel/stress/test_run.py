@@ -145,6 +145,8 @@ def test_straight__other_chains_factors__do_not_move_this_one() -> None:
             "has 2 numbers",
         ),
         ("= 1", "is not TOML"),
+        ("a = " + 3_000 * "[", "is not TOML"),
+        ("a = 1" + 5_000 * "0", "is not TOML"),
     ],
 )
 def test_library__bad_file__says_where(tmp_path: Path, text: str, said: str) -> None:
