@@ -64,7 +64,8 @@ def first_to_fall(margins: Mapping[str, Margin], known: Covariance, horizon_s: f
     """Return who falls first: a union of boundaries is nearest where its nearest member is.
 
     Factors that the first position does not hang on take their likeliest values given those that
-    it does. A position with a factor of unknown covariance is listed as missing, never as safe.
+    it does. A position with a factor of unknown covariance, or numbers beyond all bounds, is listed
+    as missing, never as safe.
     """
     found: list[tuple[str, Joint | None]] = []
     missing: dict[str, tuple[str, ...]] = {}
@@ -72,6 +73,8 @@ def first_to_fall(margins: Mapping[str, Margin], known: Covariance, horizon_s: f
         sigma = covariance_of(margin.factors, known, horizon_s)
         if sigma is None:
             missing[name] = tuple(f for f in margin.factors if f not in known.factors)
+        elif not (np.isfinite(sigma).all() and np.isfinite(margin.h0)):
+            missing[name] = margin.factors
         else:
             found.append((name, joint(margin, sigma)))
     found.sort(key=lambda one: np.inf if one[1] is None else one[1].beta)

@@ -149,6 +149,9 @@ def judged(
     found: dict[Id, Found] = {}
     doubts = dict(unmeasured)
     for name, one in measured.items():
+        if name in wallet.missing:
+            doubts[name] = "its prices vary beyond all bounds"
+            continue
         try:
             found[name] = _found(one, joints[name], spreads, chances[name], horizon_s)
         except ArithmeticError as failure:

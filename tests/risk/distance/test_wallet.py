@@ -51,6 +51,14 @@ def test_first_to_fall__factor_without_covariance__is_missing_and_not_safe() -> 
     assert [fall.name for fall in found.order] == ["y"]
 
 
+@pytest.mark.parametrize("worst", [np.nan, np.inf])
+def test_first_to_fall__beyond_all_bounds__is_missing_and_not_safe(worst: float) -> None:
+    known = Covariance(("a", "b"), np.diag([worst, 1e-4]), "by hand")
+    found = first_to_fall({"x": loan("a", 0.9), "y": loan("b", 0.9)}, known, DAY_S)
+    assert found.missing == {"x": ("a",)}
+    assert [fall.name for fall in found.order] == ["y"]
+
+
 def test_first_to_fall__nobody__has_no_beta() -> None:
     assert first_to_fall({}, KNOWN, DAY_S).beta is None
     up = Margin(("a",), np.array([1.0, -0.5]), np.array([[0.0], [0.0]]), np.full(2, inf))

@@ -1,5 +1,6 @@
 """What a study says of portfolios, given histories or none."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from risk.market.types import Gjr, PriceSeries, Residuals
+from risk.market.types import Covariance, Gjr, PriceSeries, Residuals
 from risk.oracle.types import FeedTrust
 from risk.types import Status
 from tests.risk import aave_states as aave
@@ -244,3 +245,17 @@ def trust(deviation: float, gap: float | None) -> FeedTrust:
 
     market = None if gap is None else SimpleNamespace(mean_frac=gap)
     return SimpleNamespace(rule=SimpleNamespace(deviation_bps=deviation), market=market)  # type: ignore[return-value]
+
+
+def test_study__variances_beyond_all_bounds__are_unmeasured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def wild(past: Covariance, _: Residuals, horizons: Sequence[int]) -> dict[int, Covariance]:
+        return dict.fromkeys(horizons, replace(past, daily=np.full_like(past.daily, np.nan)))
+
+    monkeypatch.setattr(module, "_spreads", wild)
+    portfolio = scene.portfolio(scene.held(scene.account(), name="a"))
+    found = studied(portfolio, histories(eth=0.008, btc=0.006))
+    assert not found.found
+    assert found.unmeasured == {"a": "its prices vary beyond all bounds"}
+    assert "beyond all bounds" in told(found, portfolio)
