@@ -16,7 +16,7 @@ point of a factor's annual volatility. A vault's or a staked token's yield is in
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chain.units import RAY, WAD
 from protocols.aave_v3.state import AaveAccount
@@ -24,11 +24,13 @@ from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import Side
 from protocols.uniswap_v3.math import Q96, sqrt_ratio_at_tick
 from protocols.uniswap_v3.state import UniswapV3State
-from risk.market.types import Covariance
 from risk.scenario.liquidity import amounts_at, pair
 from risk.scenario.play import range_units
 from risk.scenario.types import Exposed, Valued
 from risk.valuation import sign
+
+if TYPE_CHECKING:  # brings arrays along, which most reports need not
+    from risk.market.types import Covariance
 
 DAYS: Final = 365
 CONSTANT: Final = "constant"
@@ -68,12 +70,12 @@ class _Sum:
     lvr: float = 0.0
 
 
-def greeks(held: Exposed, covariance: Covariance | None = None) -> Greeks:
+def greeks(held: Exposed, covariance: "Covariance | None" = None) -> Greeks:
     """Return one position's Greeks; without a covariance a range's vega and theta are unknown."""
     return net([held], covariance)
 
 
-def net(held: Iterable[Exposed], covariance: Covariance | None = None) -> Greeks:
+def net(held: Iterable[Exposed], covariance: "Covariance | None" = None) -> Greeks:
     """Return what positions come to together, factor by factor, in the order they appear."""
     sums: dict[str, _Sum] = {}
     unknown: list[str] = []
@@ -108,7 +110,7 @@ def _add(total: _Sum, part: _Sum) -> None:
     total.theta = None if total.theta is None or part.theta is None else total.theta + part.theta
 
 
-def _position(one: Exposed, covariance: Covariance | None, sums: dict[str, _Sum]) -> bool:
+def _position(one: Exposed, covariance: "Covariance | None", sums: dict[str, _Sum]) -> bool:
     """Add one position's parts; False where its worth is not known."""
     state = one.position.state
     skip: Sequence[int] = ()
@@ -203,7 +205,7 @@ def _range(
     one: Exposed,
     state: UniswapV3State,
     sides: tuple[int, int],
-    covariance: Covariance | None,
+    covariance: "Covariance | None",
     sums: dict[str, _Sum],
 ) -> bool:
     units = range_units(one, state)
@@ -226,7 +228,7 @@ def _range(
 
 
 def _volatile(
-    pull: Mapping[str, int], lvr: float, covariance: Covariance | None, sums: dict[str, _Sum]
+    pull: Mapping[str, int], lvr: float, covariance: "Covariance | None", sums: dict[str, _Sum]
 ) -> None:
     """Add what arbitrage takes from a range, and how that hangs on each volatility."""
     moving = [f for f, k in pull.items() if k]
