@@ -12,6 +12,7 @@ from risk.exposure.priors import BadFile, priors, user_facts
 from underkeel.accounts import accounts_of, require_chains
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, log_to_stderr, print_document, progress
+from underkeel.cli.tables import headline
 from underkeel.config.load import load
 from underkeel.errors import AppError, Exit, UsageError
 from underkeel.exposure.document import document
@@ -53,7 +54,10 @@ def show_exposure(
     elif options.json:
         print_document(document(found, time.time()))
     else:
-        console(options).print(report(found))
+        screen = console(options)
+        for chain in found.portfolio.chains:
+            screen.print(headline(chain, config.settings.timezone))
+        screen.print(report(found))
     down = any(chain.fault for chain in found.portfolio.chains) or found.failed
     return Exit.CHAIN if down else Exit.OK
 

@@ -17,7 +17,7 @@ from underkeel.accounts import accounts_of, require_chains
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, log_to_stderr, print_document, progress
 from underkeel.cli.reports import exit_of
-from underkeel.cli.tables import called
+from underkeel.cli.tables import called, headline
 from underkeel.config.load import Config, load
 from underkeel.config.problems import did_you_mean
 from underkeel.errors import Exit, UsageError
@@ -37,6 +37,8 @@ DAY_S: Final = 86_400
 LARGEST: Final = 8
 """Positions whose part of the tail is shown."""
 MOST_PATHS: Final = 1_000_000
+WIDE: Final = 8
+"""Columns of a table from which on it needs all of 80 columns of text."""
 VOL: Final = re.compile(r"([^=\s][^=]{0,79})=\s*([0-9]{1,5}(?:\.[0-9]{1,9})?)\s*%")
 YEAR_ROOT: Final = 365**0.5
 
@@ -123,7 +125,10 @@ def show_stress(options: Globals, given: Sequence[str], wanted: Asked) -> Exit:
     if options.json:
         print_document(stress_document(report, time.time()))
     else:
-        console(options).print(stress_report(report))
+        screen = console(options)
+        for chain in portfolio.chains:
+            screen.print(headline(chain, config.settings.timezone))
+        screen.print(stress_report(report))
     return exit_of(portfolio)
 
 
@@ -227,10 +232,11 @@ def usd(value: float | None) -> str:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column(columns[0])
+    gap = 2 if len(columns) < WIDE else 1
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False)
+    table.add_column(columns[0], overflow="fold")
     for name in columns[1:]:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")  # never half a number
     return table
 
 

@@ -145,12 +145,12 @@ def _legs_table(chain: ChainReport, portfolio: Portfolio, *, wide: bool) -> Tabl
     assert chain.valuation is not None  # a chain with positions was read
     table = grid_table()
     table.add_column("Position", ratio=6)
-    table.add_column("Amount", justify="right", ratio=5)
+    table.add_column("Amount", justify="right", overflow="fold")
     table.add_column("Asset", ratio=5)
     if wide:
         table.add_column("Price", justify="right", ratio=5)
-    table.add_column("USD", justify="right", ratio=4)
-    table.add_column("Health", ratio=4)
+    table.add_column("USD", justify="right", no_wrap=True)
+    table.add_column("Health", no_wrap=True)
     gap = ("",) if wide else ()
     for assessed in chain.positions:
         position = assessed.position

@@ -1,6 +1,7 @@
 """What was found, for people: losses, the worst nodes, who can change what, exits, changes."""
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -9,10 +10,12 @@ from rich.text import Text
 from risk.exposure.control import AdminKind
 from risk.exposure.graph import Node, NodeKind
 from underkeel.cli import format as fmt
+from underkeel.cli.tables import name_of
 from underkeel.exposure.assemble import ChainExposure, Exposure
 from underkeel.exposure.compare import Difference, Effect
 from underkeel.exposure.picture import caption
 from underkeel.exposure.run import Found
+from underkeel.portfolio import Portfolio
 
 TOP = 12
 """How many rows of a ranking are shown; the document has all."""
@@ -25,11 +28,11 @@ def report(found: Found) -> RenderableType:
     parts: list[RenderableType] = [_summary(exposure)]
     parts += [Text(f"? {name}: {cause}", style="bold yellow") for name, cause in found.failed]
     for difference in found.differences:
-        parts += [Text(""), *_difference(difference)]
-    parts += [Text(""), _positions(exposure), Text(""), _worst(exposure)]
+        parts += [Text(""), *_difference(difference, found.portfolio)]
+    parts += [Text(""), _positions(exposure, found.portfolio), Text(""), _worst(exposure)]
     for chain in exposure.chains:
         parts += [Text(""), _rulers(chain)]
-    parts += list(_allowances(exposure))
+    parts += list(_allowances(exposure, found.portfolio))
     parts.append(_hhi(exposure))
     unknown = exposure.unknown
     if unknown:
@@ -73,7 +76,19 @@ def _summary(exposure: Exposure) -> Text:
     return line
 
 
-def _positions(exposure: Exposure) -> Table:
+def _called(position: str, portfolio: Portfolio) -> str:
+    """Return a position as the other reports call it; its id where it is no longer held."""
+    for assessed in portfolio.assessments:
+        if assessed.position.id == position:
+            return " ".join(name_of(assessed.position, portfolio).plain.split())
+    return position
+
+
+def _word(kind: AdminKind) -> str:
+    return kind.value.replace("eoa", "key").replace("-", " ")
+
+
+def _positions(exposure: Exposure, portfolio: Portfolio) -> Table:
     columns = ("At risk USD", "Expected loss", "Exit", "Worst admin", "After")
     table = _table("Positions", "Position", *columns)
     chains = {chain.read.name: chain for chain in exposure.chains}
@@ -86,15 +101,13 @@ def _positions(exposure: Exposure) -> Table:
         else:
             longest = max((d for d in days if d is not None), default=0.0)
             leaves = "now" if longest == 0.0 else f"about {longest:g} days"
-        name = loss.exposed.id.split(":")
-        label = f"{name[1]} {fmt.short(name[3])}" + (f" #{name[4][:10]}" if len(name) > 4 else "")
         _row(
             table,
-            label,
+            _called(loss.exposed.id, portfolio),
             _usd(loss.exposed.ead_usd),
             _usd(loss.el_usd),
             leaves,
-            kind.value,
+            _word(kind),
             "–" if delay is None else _duration(delay),
         )
     return table
@@ -127,7 +140,7 @@ def _rulers(chain: ChainExposure) -> Table:
             continue
         after = "unknown" if control.delay_s is None else _duration(control.delay_s)
         way = control.ways[0]
-        _row(table, f"{what} {which}", control.kind.value, after,
+        _row(table, f"{what} {which}", _word(control.kind), after,
                       f"{way.verb.value} → {fmt.short(way.end)}")  # fmt: skip
     return table
 
@@ -145,22 +158,23 @@ def _duration(seconds: int) -> str:
     return "at once" if seconds == 0 else f"{seconds} s"
 
 
-def _allowances(exposure: Exposure) -> Iterator[RenderableType]:
+def _allowances(exposure: Exposure, portfolio: Portfolio) -> Iterator[RenderableType]:
     rows = [
-        (chain.read.name, taking, usd)
+        (_called(position, portfolio), taking, usd)
         for chain in exposure.chains
-        for given in chain.read.takings.values()
+        for position, given in chain.read.takings.items()
         for taking, usd in given
     ]
     if not rows:
         return
-    table = _table("Open allowances", "Spender", "Token", "Could take", "USD")
-    for _, taking, usd in sorted(rows, key=lambda r: -(r[2] or 0.0)):
+    table = _table("Open allowances", "Of", "Spender", "Token", "Could take", "USD")
+    # what is not known may be the most
+    for owner, taking, usd in sorted(rows, key=lambda r: -inf if r[2] is None else -r[2]):
         given = taking.allowance
         amount = "unknown"
         if taking.takes is not None:
             amount = fmt.amount(taking.takes, given.token.decimals)
-        _row(table, fmt.short(given.spender), given.token.symbol, amount, _usd(usd))
+        _row(table, owner, fmt.short(given.spender), given.token.symbol, amount, _usd(usd))
     yield Text("")
     yield table
     total = exposure.takeable_usd
@@ -169,38 +183,42 @@ def _allowances(exposure: Exposure) -> Iterator[RenderableType]:
 
 def _hhi(exposure: Exposure) -> Text:
     said = ", ".join(
-        f"{name} {value:.2f}" for name, value in exposure.losses.hhi.items() if value is not None
+        f"{name.replace('codehash', 'code')} {value:.2f}"
+        for name, value in exposure.losses.hhi.items()
+        if value is not None
     )
     return Text(f"\nConcentration (1 is all on one): {said or 'nothing'}", style="dim")
 
 
-def _difference(one: Difference) -> Sequence[RenderableType]:
+def _difference(one: Difference, portfolio: Portfolio) -> Sequence[RenderableType]:
     title = f"Changes on {one.name} from block {one.then} to {one.now}"
     if not one.changes:
-        return [Text(f"{title}: none", style="bold"), *_effects(one.effects)]
+        return [Text(f"{title}: none", style="bold"), *_effects(one.effects, portfolio)]
     table = _table(title, "Where", "What", "Before", "After")
     for change in one.changes:
+        subject = change.subject
         _row(
             table,
-            fmt.short(change.subject) if change.subject.startswith("0x") else change.subject,
+            fmt.short(subject) if subject.startswith("0x") else _called(subject, portfolio),
             change.what,
             change.before,
             change.after,
         )
-    return [table, *_effects(one.effects)]
+    return [table, *_effects(one.effects, portfolio)]
 
 
-def _effects(effects: Sequence[Effect]) -> Iterator[RenderableType]:
+def _effects(effects: Sequence[Effect], portfolio: Portfolio) -> Iterator[RenderableType]:
     for effect in effects:
+        name = _called(effect.position, portfolio)
         if effect.cause:
-            yield Text(f"{effect.position}: effect unknown: {effect.cause}", style="yellow")
+            yield Text(f"{name}: effect unknown: {effect.cause}", style="yellow")
         elif effect.now != effect.under_old_rules:
             told = " → ".join(
                 _health(value, effect.scale)
                 for value in (effect.then, effect.under_old_rules, effect.now)
             )
             yield Text(
-                f"{effect.position}: health then → now under the old rules → now: {told}",
+                f"{name}: health then → now under the old rules → now: {told}",
                 style="bold",
             )
 

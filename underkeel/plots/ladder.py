@@ -1,6 +1,6 @@
 """The liquidation ladder: how far each price may move before each position can be liquidated."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -77,6 +77,16 @@ def _look(rung: Rung) -> tuple[str, str, str]:
     return (YELLOW, "^", "watch") if near < 0.25 else (BLUE if near < 0.5 else GREEN, "o", "")
 
 
+def _told(found: Sequence[Rung], unknown: Sequence[str]) -> str:
+    """Return the one line above the picture; what is past its edge has no way left to go."""
+    past = dict.fromkeys(r.position for r in found if r.status is Status.LIQUIDATABLE)
+    if past:
+        return f"Liquidatable now: {len(past)}, drawn with the way back to safety."
+    if found:
+        return f"Nearest: {found[0].factor} {percent(found[0].distance)} for {found[0].position}."
+    return "Nothing is known." if unknown else "Nothing here can be liquidated by a price."
+
+
 def draw_ladder(assessments: Iterable[Assessment], target: Path) -> None:
     """Write the ladder."""
     found, unknown = rungs(assessments)
@@ -115,12 +125,7 @@ def draw_ladder(assessments: Iterable[Assessment], target: Path) -> None:
         axes.tick_params(length=0)
         for name in ("top", "right", "left", "bottom"):
             axes.spines[name].set_visible(False)
-        nearest = (
-            f"Nearest: {found[0].factor} {percent(found[0].distance)} for {found[0].position}."
-            if found
-            else "Nothing here can be liquidated by a price."
-        )
-        heading(drawn, "How far prices may move before a liquidation", nearest)
+        heading(drawn, "How far prices may move before a liquidation", _told(found, unknown))
         note = "One price alone, all else as at the block. →: farther than drawn."
         note += f" {hidden} farther not drawn." if hidden else ""
         note += f" Unknown: {', '.join(unknown[:4])}." if unknown else ""

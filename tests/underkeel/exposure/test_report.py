@@ -52,7 +52,7 @@ def read(ead: float | None, *takings: tuple[Taking, float | None]) -> Read:
 def shown(
     exposure: Exposure, *differences: Difference, failed: tuple[tuple[str, str], ...] = ()
 ) -> str:
-    portfolio: Any = SimpleNamespace(accounts=(OWNER,), chains=(), unreadable=())
+    portfolio: Any = SimpleNamespace(accounts=(OWNER,), chains=(), assessments=(), unreadable=())
     found = Found(portfolio, exposure, differences, failed)
     document(found, time.time())
     console = Console(width=160, file=StringIO())

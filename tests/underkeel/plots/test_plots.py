@@ -48,7 +48,9 @@ def test_ladder__svg__every_rung_by_name_move_and_price(tmp_path: Path) -> None:
     text = words(tmp_path / "a.svg")
     assert "ETH / USD" in text
     assert "liquidatable now" in text
-    assert "Nearest:" in text
+    assert "Liquidatable now: 1" in text
+    draw_ladder(held[2:], tmp_path / "b.svg")
+    assert "Nearest:" in words(tmp_path / "b.svg")
     found, unknown = rungs(held)
     assert found[0].status.value == "liquidatable"
     assert unknown == []
