@@ -26,6 +26,8 @@ from underkeel.valuation import SIGN, Valuation, worth
 
 LOG_PASSES: Final = 6
 """How often newly found role holders may lead to further contracts with roles."""
+MOST_GRANTS: Final = 2_000
+"""Grants of one contract whose holders are asked for; of one with more they stay unknown."""
 ROLES: Final = "access-control"
 
 
@@ -107,8 +109,9 @@ def _followed(snapshot: Snapshot, direct: Sequence[Dependencies], search: Search
             tried.add(address)
             market = Market(ROLES, f"roles of {address[:10]}…", address, {})
             filled, missed = search.complete(market, (address,))
-            if missed is None:
-                grants[address] = [grant_of(text) for text in filled.params.get("grants", ())]
+            texts = filled.params.get("grants", ())
+            if missed is None and len(texts) <= MOST_GRANTS:
+                grants[address] = [grant_of(text) for text in texts]
         found = snapshot.run(survey(direct, grants, found.facts, block_time))
     return found
 
