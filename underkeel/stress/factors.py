@@ -7,6 +7,7 @@ moves as the one over the other, unless it is named itself.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.prices import expr
@@ -141,6 +142,7 @@ def parts_of(source: str, label: str, symbol: str) -> Iterator[tuple[str, str, s
         yield expr.factor(primitive), told.get(primitive, ""), alone
 
 
+@lru_cache(maxsize=4_096)  # asked for every step of every path
 def composite(name: str) -> tuple[str, ...]:
     """Return the factors behind an engine's factor that is a whole product of them."""
     try:
