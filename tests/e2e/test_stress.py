@@ -74,6 +74,9 @@ def test_stress__tables__name_what_is_lost(scene: Scene, run: Run, tmp_path: Pat
     out = run("stress", "--paths", "200", "--vol", "ETH=70%", "--config", config).out
     assert "VaR" in out
     assert "within 3 sigmas" in out
+    whose = out.split("Whose the ES")[1].split("VaR 99 %")[0]
+    rows = [line.strip() for line in whose.splitlines()[2:] if line.strip()]
+    assert len({row.rsplit("  ", 1)[0] for row in rows}) == len(rows) > 3, "no two rows alike"
     assert "assumed" in out
 
 

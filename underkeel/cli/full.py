@@ -165,7 +165,7 @@ def _terms(assessed: Assessment) -> Iterator[Row]:
         told = "age not told" if age is None else f"oldest price {fmt.age(age)}"
         yield "oracle", told + (f", heartbeat {fmt.duration(beat)}" if beat is not None else "")
     if found.close_factor_frac is not None:
-        yield "close factor", f"{found.close_factor_frac:.4g} of the debt in one call"
+        yield "close factor", f"{found.close_factor_frac * 100:.4g} % of the debt in one call"
     if found.penalty_frac is not None:
         yield "penalty", f"{found.penalty_frac * 100:.6g} %, the liquidator's bonus at worst"
     if found.expected_loss_usd is not None:

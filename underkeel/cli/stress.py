@@ -11,9 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from protocols.types import Position
 from risk.greeks import net
 from risk.market.types import Covariance
 from underkeel.accounts import accounts_of, require_chains
+from underkeel.cli import format as fmt
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, log_to_stderr, print_document, progress
 from underkeel.cli.reports import exit_of
@@ -297,7 +299,7 @@ def _risk(report: Report, risk: Risk) -> list[RenderableType]:
         swept.add_row(f"× {k:g}", *(usd(s.tail.var_usd) for s in risk.sweep if s.volatility == k))
     whose = _table("position", "USD")
     held = [a.position for chain in report.portfolio.chains for a in chain.positions]
-    names = {p.id: f"{called(p)} {' '.join(p.id.split(':')[4:])}".strip() for p in held}
+    names = {p.id: _named(p, report) for p in held}
     for name, part in sorted(risk.parts.items(), key=lambda row: -row[1])[:LARGEST]:
         whose.add_row(names[name], usd(part))
     told = [
@@ -317,6 +319,13 @@ def _risk(report: Report, risk: Risk) -> list[RenderableType]:
         _titled("VaR 99 % as volatilities multiply and correlations go to one", swept),
         *told,
     ]
+
+
+def _named(position: Position, report: Report) -> str:
+    """Return which position this is, and whose, on one line."""
+    part = " ".join(position.id.split(":")[4:])
+    owner = report.portfolio.names.get(position.owner) or fmt.short(position.owner)
+    return ", ".join(filter(None, (called(position), part, owner)))
 
 
 def _greeks(report: Report) -> Group:

@@ -60,7 +60,10 @@ def parse_health(text: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         health = Fraction(0)
     if not 1 <= health <= HIGHEST:
-        raise UsageError(f"--target-health {text!r} is not a health; write a number such as 1.8")
+        raise UsageError(
+            f"--target-health {text!r} is no health to aim at; write a number such as 1.8, "
+            f"from 1 to {HIGHEST:,}"
+        )
     return health
 
 
