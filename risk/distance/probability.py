@@ -118,10 +118,12 @@ def simulate(
 
     All positions live on the same paths. `feeds` are by factor; one that is not listed is seen at
     every step. `ages_s` says how long ago they spoke. A latency counts in whole steps, rounded
-    down, which can only bring liquidation nearer. A position with a factor that `residuals` lacks
-    is unknown, and so is a horizon shorter than a step.
+    down, which can only bring liquidation nearer. A position with a factor that `residuals` lacks,
+    or whose shocks are no numbers, is unknown, and so is a horizon shorter than a step.
     """
-    known = {name: i for i, name in enumerate(residuals.factors)}
+    # A price that is no number is never below any boundary: it would look like safety.
+    sound = np.isfinite(residuals.z).all(axis=0) & np.isfinite(residuals.sigma)
+    known = {name: i for i, name in enumerate(residuals.factors) if sound[i]}
     rules = [(feeds or {}).get(name, ATTENTIVE) for name in residuals.factors]
     ages = [float((ages_s or {}).get(name, 0)) for name in residuals.factors]
     able = {

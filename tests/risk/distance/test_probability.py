@@ -1,6 +1,7 @@
 """Chances of liquidation against closed forms, and what oracles do to them."""
 
-from math import inf, log, sqrt
+from dataclasses import replace
+from math import inf, log, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,16 @@ def test_simulate__factor_without_shocks__is_unknown_and_others_are_not() -> Non
     assert found["x"][0].p is None
     assert "shocks" in found["x"][0].cause
     assert found["y"][0].p is not None
+
+
+def test_simulate__shocks_that_are_no_numbers__are_unknown_not_safe() -> None:
+    sound = normal(1, 1000)
+    for broken in (
+        replace(sound, z=np.full_like(sound.z, nan)),
+        replace(sound, sigma=np.full_like(sound.sigma, inf)),
+    ):
+        (found,) = simulate({"x": Course(loan(0.9))}, broken, [3600], paths=50)["x"]
+        assert found.p is None
 
 
 def test_simulate__horizon_below_a_step__is_unknown() -> None:
