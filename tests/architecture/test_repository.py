@@ -74,3 +74,9 @@ def test_test_folders__all__are_packages() -> None:
     """A lone `__init__.py` in tests/chain would shadow the real `chain`."""
     folders = {path.parent for path in tracked(".py") if path.is_relative_to(ROOT / "tests")}
     assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_names_of_tests__all__are_the_same_in_every_worker(request: pytest.FixtureRequest) -> None:
+    """An address in memory or a gzip header (it holds the time) differs between workers."""
+    odd = re.compile(r"\b0x[0-9a-f]{12}\b|\\x1f\\x8b")
+    assert [item.nodeid for item in request.session.items if odd.search(item.name)] == []
