@@ -1,0 +1,1 @@
+"""The executor: turns an approved plan into at most one effect on chain."""
