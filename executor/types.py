@@ -1,4 +1,4 @@
-"""The values of the executor: what is wanted (Intent), what was signed (Attempt), what happened (Receipt).
+"""The values of the executor: what is wanted, what was signed, what happened.
 
 One step of a plan is one transaction is one `Intent`. Its id is the same in the planner, the
 journal and the guard contract's "used" bit. Amounts are wei, fees wei per gas, times Unix seconds;
@@ -152,6 +152,8 @@ class Attempt:
     gas: int
     channels: frozenset[str] = frozenset()
     """Where it was sent: `private`, `public`."""
+    reply: str = ""
+    """What the endpoints last said to it, in a word."""
     first_block: int | None = None
     """Head when it was first sent."""
     last_block: int | None = None
@@ -189,11 +191,11 @@ class Spend:
 
     intent: str
     at: int
-    """When it was reserved."""
+    """When it was reserved; once settled, when it was."""
     wei: int
-    """Live: value + gas x highest cap, over all its nonces. Settled: cost, and value if it succeeded."""
-    usd_e6: int
-    """Millionths of a dollar the policy counted for it."""
+    """While live: value + gas x highest cap. Then: what it cost, and the value if it succeeded."""
+    usd_e6: int | None
+    """Millionths of a dollar the policy counted for it; None if it did not say."""
     live: bool
 
 

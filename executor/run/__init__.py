@@ -1,0 +1,1 @@
+"""Run intents: observe the chain, decide by pure rules, record, then act."""
