@@ -140,6 +140,15 @@ def hash32(endpoint: str, value: Any) -> str:
     return str(value).lower()
 
 
+def items(endpoint: str, value: Any) -> list[Any]:
+    """Return a JSON list; an absent one is empty."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise Malformed(endpoint, f"{_shown(value)} where a list belongs")
+    return value
+
+
 def block(endpoint: str, chain_id: int, value: Any) -> BlockRef:
     """Return the reference of a block that a node described."""
     if not isinstance(value, dict):

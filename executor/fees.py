@@ -8,23 +8,13 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Final
 
+from chain.fees import FeeHistory
+
 PERCENTILES: Final = (25, 50, 90)
 """Columns of rewards to ask `eth_feeHistory` for."""
 HEADROOM: Final = 6
 """Full blocks in a row that a first cap survives: the base fee grows by 1/8 with each."""
 TRANSFER_GAS: Final = 21_000
-
-
-@dataclass(frozen=True, slots=True)
-class FeeHistory:
-    """What `eth_feeHistory` told, oldest block first."""
-
-    base_fees: tuple[int, ...]
-    """One per block, and one more for the next block where the node computes it."""
-    used: tuple[float, ...]
-    """Gas used over gas limit, per block."""
-    rewards: tuple[tuple[int, ...], ...]
-    """Per block the tips at `PERCENTILES`; empty where the node gives none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,6 @@ TRANSITIONS: Final[dict[tuple[State, State], str]] = {
     (S.MINED, S.CANCELLING): "reorganised while a no-op is out",
     (S.MINED, S.DONE): "final, and it succeeded",
     (S.MINED, S.REVERTED): "final, and it failed",
-    (S.MINED, S.REPLAN): "reorganised, and its nonce was finally spent by another",
-    (S.MINED, S.HELD): "reorganised, and nobody can tell what spent its nonce",
     (S.CANCELLING, S.MINED): "the effect won",
     (S.CANCELLING, S.CANCELLED): "the no-op, or another, finally spent the nonce",
     (S.CANCELLING, S.DONE): "the guard finally tells that the effect took place",

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from chain.types import BlockRef
-from executor.fees import Fees, Market, highest
+from executor.fees import TRANSFER_GAS, Fees, Market, highest
 from executor.types import Attempt, Intent, Kind, Receipt, Refused, State
 
 IN_FLIGHT: Final = frozenset({State.NONCED, State.SIGNED, State.BROADCAST, State.CANCELLING})
@@ -68,6 +68,8 @@ class Settings:
     """So long only the private endpoint has it."""
     foreign_s: int = 60
     """Seconds to let a stranger's pending transaction of the wallet go first."""
+    noop_gas: int = TRANSFER_GAS
+    """Enough for a no-op on this chain."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The durable record of intents: SQLite by default, Postgres by URL."""
