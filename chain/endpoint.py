@@ -80,6 +80,8 @@ class Limits:
     doubts: int = 0
     """Answers in a row that look as if the path were not supported."""
     path_proven: bool = False
+    simulates: bool = True
+    """Whether it knows eth_simulateV1, as far as we know."""
     lenses: dict[str, Chunker] = field(default_factory=dict)
     """By lens and mode: how many accounts one eth_call bears."""
 

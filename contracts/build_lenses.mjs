@@ -1,4 +1,4 @@
-// Compile the lenses of contracts/src into chain/data, the same bytes every time.
+// Compile the lenses of contracts/src, and the actor, into chain/data, the same bytes every time.
 // Usage: node contracts/build_lenses.mjs NODE_MODULES [OUTPUT_FOLDER]
 // NODE_MODULES holds the compiler under the alias solc-0.8.27.
 import { createRequire } from "node:module";
@@ -6,7 +6,8 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const LENSES = {
+const PROGRAMS = {
+  actor: "Actor",
   grid_lens: "GridLens",
   lending_lens: "LendingLens",
   storage_lens: "StorageLens",
@@ -18,7 +19,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const solc = createRequire(join(resolve(modules), "x.js"))("solc-0.8.27");
 const source = (name) => ({ content: readFileSync(join(here, "src", name), "utf8") });
 
-for (const [file, name] of Object.entries(LENSES)) {
+for (const [file, name] of Object.entries(PROGRAMS)) {
   const input = {
     language: "Solidity",
     sources: Object.fromEntries(
