@@ -1,0 +1,1 @@
+"""The wallet guard: what may be signed at all, whatever a plan says. Default deny."""
