@@ -14,6 +14,7 @@ from underkeel.documents.exposure import ExposureDocument
 from underkeel.documents.facts import Facts
 from underkeel.documents.oracles import OraclesDocument
 from underkeel.documents.part import AddressText, Hash, Integer, Part, Utc
+from underkeel.documents.plan import PlanDocument
 from underkeel.documents.stress import StressDocument
 
 
@@ -432,5 +433,6 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.stress/1": StressDocument,
     "underkeel.exposure/1": ExposureDocument,
     "underkeel.oracles/1": OraclesDocument,
+    "underkeel.plan/1": PlanDocument,
 }
 """Every document by the name in its `schema` field."""

@@ -1,0 +1,1 @@
+"""Plans of the config: find the positions, make the plan, show it."""
