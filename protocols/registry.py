@@ -4,6 +4,7 @@ from typing import Final
 
 from protocols.aave_v3 import AaveV3
 from protocols.adapter import Adapter
+from protocols.compound_v2 import CompoundV2
 from protocols.erc4626 import Erc4626
 from protocols.morpho_blue import MorphoBlue
 from protocols.uniswap_v3 import UniswapV3
@@ -12,6 +13,7 @@ from protocols.wallet import Wallet
 ADAPTERS: Final[tuple[Adapter, ...]] = (
     AaveV3(),
     MorphoBlue(),
+    CompoundV2(),
     Erc4626(),
     UniswapV3(),
     Wallet(),

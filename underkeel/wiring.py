@@ -49,6 +49,8 @@ def _spenders(markets: Iterable[Market]) -> tuple[Address, ...]:
 
 
 def _watching(market: Market, spenders: tuple[Address, ...], symbol: str) -> Market:
+    if market.adapter == "compound-v2":
+        return replace(market, params={"native_symbol": symbol, **market.params})
     if market.adapter != "wallet":
         return market
     given = tuple(market.params.get("spenders", ()))

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from protocols.aave_v3.state import AaveAccount
+from protocols.compound_v2.state import CompoundAccount
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import Leg, Position, Price, State
-from risk.liquidation import aave_v3, aave_v3_legacy, morpho_blue
+from risk.liquidation import aave_v3, aave_v3_legacy, compound_v2, morpho_blue
 from risk.liquidation.engine import HORIZON_S, NOW, Engine, Factor, Seizure
 from risk.types import Boundary, Liquidation, OracleHealth, Status
 
@@ -23,6 +24,7 @@ def _aave(state: AaveAccount) -> Engine[Any]:
 ENGINES: Final[Mapping[type[State], Callable[[Any], Engine[Any]]]] = {
     AaveAccount: _aave,
     MorphoPosition: lambda _: morpho_blue.ENGINE,
+    CompoundAccount: lambda _: compound_v2.ENGINE,
 }
 
 

@@ -8,6 +8,7 @@ from chain.abi import Function
 from chain.calls import NoCode, Ok, ReadFailed, Result, Reverted, Unknown
 from protocols.aave_v3 import AaveV3
 from protocols.adapter import Market
+from protocols.compound_v2 import CompoundV2
 from protocols.morpho_blue import MorphoBlue
 from protocols.root import check_root
 from protocols.uniswap_v3 import UniswapV3
@@ -17,6 +18,7 @@ from tests.support.fake_chain import AT, address
 ROOT, OWNER = address(1), address(2)
 ADAPTERS: tuple[tuple[Any, str], ...] = (
     (AaveV3(), "is no PoolAddressesProvider: it has no getPool()"),
+    (CompoundV2(), "is no Comptroller: it has no getAllMarkets()"),
     (MorphoBlue(), "is no Morpho: it has no feeRecipient()"),
     (UniswapV3(), "is no position manager: it has no factory()"),
 )

@@ -8,7 +8,7 @@ HEAD: Final = """\
 # Underkeel's config. Check it with `underkeel config check`, try it with `underkeel doctor`.
 # Every key is described in docs/config.md; an unknown key is an error, so typing slips show.
 version = 1
-mode = "dry-run"                      # this version reads and never signs
+mode = "dry-run"                      # "live" lets `execute --execute` sign and send
 timezone = "UTC"                      # for display only, e.g. "Europe/Berlin"
 """
 
@@ -37,6 +37,10 @@ rpc = {rpc}
 # adapter = "morpho-blue"
 # morpho = "0x…"
 # market_ids = []                     # empty: found in the logs
+#
+# [[chains.{name}.markets]]
+# adapter = "compound-v2"
+# comptroller = "0x…"
 #
 # [[chains.{name}.markets]]
 # adapter = "erc4626"

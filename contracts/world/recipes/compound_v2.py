@@ -61,9 +61,9 @@ def deploy(site: Site) -> Addresses:
     comptroller = site.bind(_artifact(site, "Comptroller"), unitroller.address)
 
     tokens = {listing.name: _token(site, comptroller, listing) for listing in LISTINGS}
-    sources = [_source(site, listing.underlying) for listing in LISTINGS]
+    configs = [_config(site, listing.underlying) for listing in LISTINGS]
     addresses = [token.address for token in tokens.values()]
-    oracle = site.deploy(site.compiled["FeedPriceOracle"], addresses, sources)
+    oracle = site.deploy(site.compiled["FeedPriceOracle"], addresses, configs)
 
     _succeed(comptroller, admin, "_setPriceOracle", oracle.address)
     _succeed(comptroller, admin, "_setCloseFactor", CLOSE_FACTOR)
@@ -110,9 +110,10 @@ def _token(site: Site, comptroller: Bound, listing: Listing) -> Bound:
     return bound
 
 
-def _source(site: Site, symbol: str) -> tuple[str, int]:
+def _config(site: Site, symbol: str) -> tuple[int, str, int]:
+    """Decimals, feed, and no fixed price."""
     token = site.tokens[symbol]
-    return site.feeds[str(token.feed)].proxy, token.decimals or 0
+    return token.decimals or 0, site.feeds[str(token.feed)].proxy, 0
 
 
 def _supply(site: Site, bound: Bound, listing: Listing, owner: str, whole: float) -> None:

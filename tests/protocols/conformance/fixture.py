@@ -32,6 +32,8 @@ class Stage:
     plants: tuple[Plant, ...]
     boundary: Callable[[Reading], None] | None = None
     """Prove the liquidation boundary by the real liquidation, one unit on either side of it."""
+    renumber: Callable[[Any], None] | None = None
+    """Where the contracts remember block numbers: set them back on a copy that counts anew."""
 
 
 class Fixture(Protocol):

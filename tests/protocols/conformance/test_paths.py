@@ -46,6 +46,9 @@ def on_tester(anvil: World[Anvil], on_anvil: Peopled) -> Iterator[Peopled]:
     from world.tester import copied
 
     with copied(anvil) as world:
+        for stage in on_anvil.stages.values():
+            if stage.renumber is not None:
+                stage.renumber(world)
         yield Peopled(world, on_anvil.stages, on_anvil.people).one()
 
 

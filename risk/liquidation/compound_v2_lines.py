@@ -1,0 +1,130 @@
+"""A Compound account's markets as a liquidation can meet them: stored or accrued, line by line."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeAlias
+
+from protocols.compound_v2.math import accrue, borne, debt_bounds, exchange_rate, owed
+from protocols.compound_v2.state import CHolding, CompoundAccount
+
+
+class PriceReverts(ArithmeticError):
+    """The oracle gives no price: the Comptroller judges nobody who is in the market."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(f"{symbol}: at a price of zero the Comptroller judges nobody")
+        self.symbol = symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A market's exchange rate and an account's debt in it, stored or accrued."""
+
+    rate: int
+    debt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One market that an account is in."""
+
+    holding: CHolding
+    stored: Variant
+    accrued: Variant
+
+    @property
+    def tokens(self) -> int:
+        """Return the cTokens that carry debt."""
+        return self.holding.tokens if self.holding.entered else 0
+
+    @property
+    def options(self) -> tuple[bool, ...]:
+        """Return whether the market counts accrued, where a liquidator may choose.
+
+        A debt alone is never less when accrued, nor collateral alone worth less; of a market with
+        both either may be worse.
+        """
+        if not self.moves:
+            return (False,)
+        if self.tokens and self.accrued.debt:
+            return (False, True)
+        return (not self.tokens,)
+
+    @property
+    def moves(self) -> bool:
+        """Tell whether accruing changes what counts."""
+        return self.holding.entered and self.stored != self.accrued
+
+    def worth(self, variant: Variant, price: int) -> tuple[int, int]:
+        """Return what the market bears, and what its debt weighs, at a price, wads."""
+        return (
+            borne(self.holding.market, self.tokens, variant.rate, price),
+            owed(variant.debt, price),
+        )
+
+    def price(self, prices: Mapping[str, int]) -> int:
+        """Return the oracle's price at factor prices. Raises `PriceReverts` at zero."""
+        quote = self.holding.market.quote
+        price = 0 if quote is None else quote.price(prices.get(quote.factor))
+        if price <= 0:
+            raise PriceReverts(self.holding.market.symbol)
+        return price
+
+
+Choice: TypeAlias = tuple[bool, ...]
+"""By line: whether it is accrued when the Comptroller reckons."""
+
+
+def lines(state: CompoundAccount, now: int | None = None, *, least: bool = False) -> list[Line]:
+    """Return the lines at a place on the account's clock, None for the block's own.
+
+    Debts at another time are the greatest they can be, or the `least`: no contract tells from what
+    they have grown. Raises `AccrualReverts`.
+    """
+    return [_line(state, one, now, least) for one in state.holdings]
+
+
+def _line(state: CompoundAccount, one: CHolding, now: int | None, least: bool) -> Line:
+    market, book = one.market, one.market.book
+    stored = Variant(market.stored_rate, one.stored_debt)
+    accrued = Variant(market.rate, one.debt)
+    if now is None or now <= state.now or book is None:
+        return Line(one, stored, accrued)
+    then, today = accrue(book, now), accrue(book, state.now)
+    known = ((one.stored_debt, book.index), (one.debt, today.index))
+    bounds = debt_bounds(known, then.index)
+    rate = exchange_rate(then, market.stored_rate)
+    return Line(one, stored, Variant(rate, bounds[0] if least else bounds[1]))
+
+
+def choices(found: Sequence[Line]) -> list[Choice]:
+    """Return every way of accruing that is worse than others at some prices, each once."""
+    ways = {way for debt, collateral in pairs(found) for way in forced(found, debt, collateral)}
+    return sorted(ways) or [tuple(line.moves for line in found)]
+
+
+def pairs(found: Sequence[Line]) -> list[tuple[int, int]]:
+    """Return what may be repaid and what may be seized for it, as places of lines.
+
+    Membership does not matter to a seizure. Where there is nothing to seize, a debt stands for it.
+    """
+    listed = [(i, line) for i, line in enumerate(found) if line.holding.market.listed]
+    debts = [i for i, line in listed if line.accrued.debt]
+    held = [i for i, line in listed if line.holding.tokens and line.holding.market.quote]
+    return [(debt, collateral) for debt in debts for collateral in held or debts]
+
+
+def forced(found: Sequence[Line], debt: int, collateral: int) -> Iterator[Choice]:
+    """Return the ways of accruing in which this pair is accrued."""
+    return product(
+        *((line.moves,) if i in (debt, collateral) else line.options
+          for i, line in enumerate(found))
+    )  # fmt: skip
+
+
+def chosen(found: Sequence[Line], choice: Choice) -> Iterator[tuple[Line, Variant]]:
+    """Yield each line that the Comptroller counts, as it counts."""
+    for line, accrued in zip(found, choice, strict=True):
+        if line.holding.entered:
+            yield line, line.accrued if accrued else line.stored
