@@ -5,7 +5,8 @@
     AppError            1
     ├── UsageError      2  what was asked makes no sense
     ├── ConfigError     4  the config or a secret is at fault; one line per problem
-    └── ChainDown       5  a chain could not be reached, or its head is old
+    ├── ChainDown       5  a chain could not be reached, or its head is old
+    └── PolicyRefused   6  a wallet's policy lets nothing of it be signed
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,12 @@ class Exit(IntEnum):
     CONFIG = 4
     CHAIN = 5
     """An RPC is down, answers for another chain, or its head is stale."""
+    POLICY = 6
+    """The wallet's policy refused."""
+    REVERTED = 7
+    """A transaction was mined and failed."""
+    OUTCOME = 8
+    """It is not known whether something sent takes effect: never tried again by itself."""
 
 
 class AppError(Exception):
@@ -51,3 +58,9 @@ class ChainDown(AppError):
     """A chain that the command needs could not be read."""
 
     code = Exit.CHAIN
+
+
+class PolicyRefused(AppError):
+    """A wallet's policy refused; the message names every rule and what to change."""
+
+    code = Exit.POLICY

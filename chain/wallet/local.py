@@ -4,7 +4,6 @@ import secrets
 from typing import Final, NoReturn
 
 from eth_keys import keys
-from eth_keys.exceptions import ValidationError
 
 from chain.transactions import (
     ORDER,
@@ -72,10 +71,9 @@ class Key:
 
     def sign(self, digest: bytes) -> Signature:
         """Return the deterministic signature (RFC 6979) over a digest."""
-        try:
-            found = keys.PrivateKey(self.__raw).sign_msg_hash(digest)
-        except ValidationError:
-            raise ValueError("a digest has 32 bytes") from None
+        if len(digest) != 32:
+            raise ValueError("a digest has 32 bytes")
+        found = keys.PrivateKey(self.__raw).sign_msg_hash(digest)
         return Signature(found.v, found.r, found.s)
 
     def reveal(self) -> bytes:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from underkeel.cli.main import app, config_app
+from underkeel.cli.main import app
 from underkeel.config.load import load
 from underkeel.config.markets import adapters
 from underkeel.config.model import ChainTable, HistoryTable, PriceTable, Settings, WalletTable
+from underkeel.config.signing import PolicyTable, SignerTable, StorageTable
 from underkeel.documents.page import page
 from underkeel.errors import Exit
 
@@ -28,9 +29,11 @@ def test_cli_page__every_command_and_option_and_exit_code__is_there() -> None:
     text = (DOCS / "cli.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## (\w+)$", text, re.MULTILINE)
     commands = [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
-    assert sorted(headings) == sorted([*commands, "config"])
-    for sub in config_app.registered_commands:
-        assert f"`{sub.name}" in text or f"config {sub.name}" in text
+    groups = {group.name or "": group.typer_instance for group in app.registered_groups}
+    assert sorted(headings) == sorted([*commands, *groups])
+    for name, group in groups.items():
+        for sub in group.registered_commands if group else ():
+            assert f"`{sub.name}" in text or f"{name} {sub.name}" in text
     for option in ("--config", "--json", "--no-input", "--quiet", "--no-color", "--version"):
         assert f"| `{option}" in text
     assert re.findall(r"^\| (\d) \|", text, re.MULTILINE) == [str(int(code)) for code in Exit]
@@ -43,6 +46,9 @@ def test_cli_page__every_command_and_option_and_exit_code__is_there() -> None:
         ("`[chains.NAME]`", ChainTable),
         ("`[[chains.NAME.prices]]`", PriceTable),
         ("`[wallets.NAME]`", WalletTable),
+        ("`[wallets.NAME.signer]`", SignerTable),
+        ("`[policy.NAME]`", PolicyTable),
+        ("`[storage]`", StorageTable),
         ("`[history]`", HistoryTable),
     ],
 )

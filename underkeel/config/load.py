@@ -25,7 +25,7 @@ from underkeel.config.values import url_problem
 from underkeel.errors import ConfigError
 
 PREFIX: Final = "UNDERKEEL_"
-OWN: Final = ("config", "secrets_dir", "cache_dir")
+OWN: Final = ("config", "secrets_dir", "cache_dir", "state_dir", "keys_dir")
 """Environment variables of ours that are no settings."""
 MAX_BYTES: Final = 4 << 20
 MAX_DEPTH: Final = 64
@@ -264,21 +264,25 @@ def _unknown_key(where: str, loc: Loc) -> Problem:
 def _home_of(name: str) -> str:
     """Say in which table a key belongs, if it is one of ours."""
     from underkeel.config.model import ChainTable, HistoryTable, PriceTable, WalletTable
+    from underkeel.config.plans import MatchTable, PlanTable
+    from underkeel.config.signing import PolicyTable, SignerTable, StorageTable
 
     tables: dict[str, type[BaseModel]] = {
         "[chains.NAME]": ChainTable,
         "[wallets.NAME]": WalletTable,
+        "[policy.NAME]": PolicyTable,
+        "[wallets.NAME.signer]": SignerTable,
+        "[storage]": StorageTable,
         "[history]": HistoryTable,
         "[[chains.NAME.prices]]": PriceTable,
+        "[[plan]]": PlanTable,
+        "match of a [[plan]]": MatchTable,
     }
     homes = [table for table, model in tables.items() if name in model.model_fields]
     return f"it belongs in {homes[0]}" if homes else ""
 
 
 def _not_a_choice(where: str, key: str, given: object, expected: str) -> Problem:
-    if key == "mode" and given == "live":
-        todo = 'write mode = "dry-run": this version reads and never signs'
-        return Problem(where, key, "'live' is for a later version", todo)
     names = [part.strip(" '") for part in expected.replace(" or ", ", ").split(",")]
     shown = _shown(given) or "the value"
     todo = did_you_mean(given, names) if isinstance(given, str) else f"write {expected}"
@@ -287,7 +291,7 @@ def _not_a_choice(where: str, key: str, given: object, expected: str) -> Problem
 
 def _may_be_url(loc: Loc) -> bool:
     """Say whether a place holds URLs: even a mistyped one, without ://, can hold a key."""
-    return any(part in ("rpc", "ws") for part in loc)
+    return any(part in ("rpc", "ws", "url", "password") for part in loc)
 
 
 def _shown(value: object) -> str:
@@ -302,8 +306,7 @@ def _model_at(loc: Loc) -> type[BaseModel] | None:
     """Return the model that describes the table at a path."""
     found: Any = Settings
     for part in loc:
-        while get_origin(found) in (Union, UnionType, Annotated):
-            found = next(a for a in get_args(found) if a is not type(None))
+        found = _bare(found)
         if isinstance(found, type) and issubclass(found, BaseModel):
             field = found.model_fields.get(str(part))
             found = field.annotation if field else None
@@ -311,4 +314,12 @@ def _model_at(loc: Loc) -> type[BaseModel] | None:
             found = get_args(found)[1 if get_origin(found) is dict else 0]
         else:
             return None
+    found = _bare(found)
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without what is said beside it, and without None."""
+    while get_origin(kind) in (Union, UnionType, Annotated):
+        kind = next(a for a in get_args(kind) if a is not type(None))
+    return kind

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -14,7 +13,10 @@ from pydantic import (
 )
 
 from underkeel.config.markets import MarketRow, market_row, market_schema
+from underkeel.config.plans import PlanTable, plan_problems
 from underkeel.config.problems import did_you_mean
+from underkeel.config.signing import PolicyTable, SignerTable, StorageTable
+from underkeel.config.table import Table
 from underkeel.config.values import (
     AddressText,
     Duration,
@@ -25,14 +27,8 @@ from underkeel.config.values import (
     refuse,
 )
 
-LATER = ("policy", "storage", "web", "channels", "heartbeat", "alert")
+LATER = ("web", "channels", "heartbeat", "alert")
 """Sections of later versions: named, so that the refusal can say so."""
-
-
-class Table(BaseModel):
-    """A TOML table; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PriceTable(Table):
@@ -119,12 +115,29 @@ class ChainTable(Table):
 
 
 class WalletTable(Table):
-    """One account to watch."""
+    """One account: to watch, and with a signer to act for."""
 
     address: AddressText
     kind: Literal["eoa", "safe", "contract", "watch"] = Field(
         default="watch", description="What it is; doctor checks that the chain agrees."
     )
+    signer: SignerTable | None = Field(
+        default=None, description="What signs for it; loaded only where that was asked for twice."
+    )
+
+    @model_validator(mode="after")
+    def _can_sign(self) -> "WalletTable":
+        if self.signer is not None and self.kind in ("safe", "contract"):
+            raise refuse(
+                f'kind = "{self.kind}" has no key',
+                "give its owner a [wallets.NAME] with the signer",
+            )
+        return self
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the owner's: a watched account may be anybody's."""
+        return self.signer is not None or self.kind != "watch"
 
 
 class HistoryTable(Table):
@@ -148,13 +161,16 @@ class Settings(Table):
     model_config = ConfigDict(title="underkeel.toml")
 
     version: Literal[1] = Field(description="The version of this format.")
-    mode: Literal["dry-run"] = Field(
-        default="dry-run", description="This version reads and never signs."
+    mode: Literal["dry-run", "live"] = Field(
+        default="dry-run", description="Live lets `execute --execute` load a signer and send."
     )
     timezone: str = Field(default="UTC", description="For display; JSON is always UTC.")
     chains: dict[Name, ChainTable] = Field(default_factory=dict)
     wallets: dict[Name, WalletTable] = Field(default_factory=dict)
+    policy: dict[Name, PolicyTable] = Field(default_factory=dict)
+    storage: StorageTable = Field(default_factory=StorageTable)
     history: HistoryTable = Field(default_factory=HistoryTable)
+    plan: tuple[PlanTable, ...] = ()
 
     @field_validator("timezone")
     @classmethod
@@ -168,6 +184,23 @@ class Settings(Table):
     def _nothing_twice(self) -> "Settings":
         _once("chain_id", {name: chain.chain_id for name, chain in self.chains.items()})
         _once("address", {name: wallet.address for name, wallet in self.wallets.items()})
+        return self
+
+    @model_validator(mode="after")
+    def _plans_fit(self) -> "Settings":
+        plan_problems(self.plan, self.wallets, self.chains)
+        return self
+
+    @model_validator(mode="after")
+    def _policies_fit(self) -> "Settings":
+        for name, policy in self.policy.items():
+            if name not in self.wallets:
+                what = f"[policy.{name}] is for no wallet"
+                raise refuse(what, did_you_mean(name, self.wallets))
+            for chain in policy.chains:
+                if chain not in self.chains:
+                    what = f"[policy.{name}] names the chain {chain!r}, which is not there"
+                    raise refuse(what, did_you_mean(chain, self.chains))
         return self
 
 

@@ -16,6 +16,7 @@ from underkeel.documents.oracles import OraclesDocument
 from underkeel.documents.part import AddressText, Hash, Integer, Part, Utc
 from underkeel.documents.plan import PlanDocument
 from underkeel.documents.stress import StressDocument
+from underkeel.documents.wallets import PauseDocument, WalletDocument, WalletsDocument
 
 
 class Provenance(Part):
@@ -434,5 +435,8 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.exposure/1": ExposureDocument,
     "underkeel.oracles/1": OraclesDocument,
     "underkeel.plan/1": PlanDocument,
+    "underkeel.wallets/1": WalletsDocument,
+    "underkeel.wallet/1": WalletDocument,
+    "underkeel.pause/1": PauseDocument,
 }
 """Every document by the name in its `schema` field."""

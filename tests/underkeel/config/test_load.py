@@ -86,7 +86,6 @@ def test_load__every_key__is_understood(tmp_path: Path) -> None:
     [
         ("timezon = 'UTC'\n" + MINIMAL, "timezon: unknown key; did you mean 'timezone'?"),
         ("timezone = 'Europe/Berln'\n" + MINIMAL, "did you mean 'Europe/Berlin'?"),
-        ("mode = 'live'\n" + MINIMAL, "mode: 'live' is for a later version; write mode"),
         ("mode = 'dryrun'\n" + MINIMAL, "did you mean 'dry-run'?"),
         (MINIMAL + "quorom = 1\n", "chains.a.quorom: unknown key; did you mean 'quorum'?"),
         (MINIMAL + "quorum = 2\n", "needs as many endpoints, and rpc has 1"),
@@ -96,7 +95,7 @@ def test_load__every_key__is_understood(tmp_path: Path) -> None:
         (MINIMAL + "head_lag = -1\n", "chains.a.head_lag: input should be greater than"),
         (MINIMAL + "multicall3 = '0x12'\n", "expected 0x and 40 hex digits"),
         (MINIMAL + "ws = 'https://x.example'\n", "is not a URL of the kind ws or wss"),
-        (MINIMAL + "[policy.ops]\nmax_tx_usd = 1\n", "this version has no [policy] yet"),
+        (MINIMAL + "[web]\nbind = 'x'\n", "this version has no [web] yet"),
         (MINIMAL + "[[alert]]\nid = 'x'\n", "this version has no [alert] yet"),
         ("version = 2\n", "version: 2 is not 1"),
         ("[chains.a]\nchain_id = 1\nrpc = ['http://x']\n", "version: is missing; add it"),

@@ -1,0 +1,100 @@
+"""The commands that can act: `wallet`, `execute`, `tx`, `pause`, `resume`. Their options only."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from underkeel.cli.options import globals_of
+
+wallet_app = typer.Typer(help="Make, import, list, watch and remove wallets.", no_args_is_help=True)
+tx_app = typer.Typer(help="Show, hurry and cancel transactions.", no_args_is_help=True)
+
+WalletName = Annotated[str, typer.Argument(help="The wallet's name in the config.")]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(help="Read the password there; it is asked for if none.", show_default=False),
+]
+
+
+@wallet_app.command("create")
+def wallet_create(ctx: typer.Context, name: WalletName, password_file: PasswordFile = None) -> None:
+    """Make a new key, encrypted."""
+    from underkeel.cli.wallet import create_wallet
+
+    raise typer.Exit(create_wallet(globals_of(ctx), name, password_file))
+
+
+@wallet_app.command("import")
+def wallet_import(
+    ctx: typer.Context,
+    name: WalletName,
+    keystore: Annotated[
+        Path | None, typer.Option(help="Take the key of this keystore.", show_default=False)
+    ] = None,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read the key from a pipe.")] = False,
+    password_file: PasswordFile = None,
+) -> None:
+    """Take over an existing key; it is never an argument."""
+    from underkeel.cli.wallet import import_wallet
+
+    code = import_wallet(
+        globals_of(ctx), name, file=keystore, stdin=stdin, password_file=password_file
+    )
+    raise typer.Exit(code)
+
+
+@wallet_app.command("list")
+def wallet_list(ctx: typer.Context) -> None:
+    """Show wallets, what signs for them, and whether a policy lets it."""
+    from underkeel.cli.wallet import list_wallets
+
+    raise typer.Exit(list_wallets(globals_of(ctx)))
+
+
+@wallet_app.command("watch")
+def wallet_watch(
+    ctx: typer.Context,
+    address: Annotated[str, typer.Argument(help="The account.")],
+    name: Annotated[str | None, typer.Option(help="Its name.", show_default=False)] = None,
+) -> None:
+    """Add an account to be watched."""
+    from underkeel.cli.wallet import watch_wallet
+
+    raise typer.Exit(watch_wallet(globals_of(ctx), address, name))
+
+
+@wallet_app.command("remove")
+def wallet_remove(
+    ctx: typer.Context,
+    name: WalletName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take a wallet out of the config; its keystore is put aside."""
+    from underkeel.cli.wallet import remove_wallet_
+
+    raise typer.Exit(remove_wallet_(globals_of(ctx), name, yes=yes))
+
+
+def pause(
+    ctx: typer.Context,
+    reason: Annotated[str, typer.Option(help="Shown to who wonders.")] = "by hand",
+) -> None:
+    """Let nothing new be signed, by any process of this user."""
+    from underkeel.cli.pause import pause_all
+
+    raise typer.Exit(pause_all(globals_of(ctx), reason))
+
+
+def resume(ctx: typer.Context) -> None:
+    """Let things be signed again."""
+    from underkeel.cli.pause import resume_all
+
+    raise typer.Exit(resume_all(globals_of(ctx)))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.add_typer(wallet_app, name="wallet")
+    app.command()(pause)
+    app.command()(resume)
