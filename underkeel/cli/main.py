@@ -11,13 +11,14 @@ import typer
 from typer.core import TyperGroup
 
 from underkeel import __version__
+from underkeel.cli.acting import register
 from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of, hoist
 from underkeel.errors import AppError, Exit
 
 EPILOG: Final = (
     "Before or after any command: --config PATH, --json, --no-input, --quiet, --no-color. "
     "Exit codes: 0 ok, 1 error, 2 usage, 3 something is liquidatable or unknown (status), "
-    "4 config or secret, 5 RPC down or stale."
+    "4 config or secret, 5 RPC down or stale, 6 policy refusal, 7 reverted, 8 outcome unknown."
 )
 
 
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check, show or describe the config.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+register(app)
 
 Addresses = Annotated[
     list[str] | None,
