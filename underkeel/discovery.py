@@ -19,6 +19,7 @@ from chain.errors import ChainError
 from chain.types import Address, BlockRef
 from protocols.adapter import Discovery, Log, LogFilter, Market
 from protocols.exposure.roles import GRANTS
+from protocols.morpho_blue.discovery import BORROWERS
 from protocols.morpho_blue.discovery import DISCOVERY as MORPHO_MARKETS
 from protocols.types import Unreadable
 from protocols.wallet.discovery import SPENDERS
@@ -27,6 +28,7 @@ from underkeel.cache import read_own, write_whole
 DISCOVERIES: Final[Mapping[str, Discovery]] = {
     "access-control": GRANTS,
     "morpho-blue": MORPHO_MARKETS,
+    "morpho-borrowers": BORROWERS,
     "wallet": SPENDERS,
 }
 MERGED: Final = ("wallet",)
@@ -84,8 +86,13 @@ class Memory:
         write_whole(self.path, json.dumps(self.entries, indent=0).encode())
 
 
-DIGITS: Final = {"access-control": 104, "morpho-blue": 64, "wallet": 40}
-"""How many hex digits what is found has: a role and an account, ids of markets, spenders."""
+DIGITS: Final = {
+    "access-control": 104,
+    "morpho-blue": 64,
+    "morpho-borrowers": 40,
+    "wallet": 40,
+}
+"""How many hex digits what is found has: a role and an account, market ids, accounts, spenders."""
 
 
 def _is_entry(key: str, value: object) -> bool:

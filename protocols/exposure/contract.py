@@ -1,4 +1,4 @@
-"""Read of one address what it is and who controls it; three rounds at most.
+"""Read of one address what it is and who controls it; three rounds, and one per page of modules.
 
 Reads: the code; the slots of `slots`; the getters of `questions`; then, where the answers ask for
 it, `proxiableUUID()` of the implementation, `admin()` as seen by the addresses written into a
@@ -56,6 +56,7 @@ def inspect(
     facts = Facts(address, Kind.CONTRACT, codehash, len(raw))
     if not answers.trusted:
         facts = replace(facts, unknown=("it answers any question, so nothing it says is believed",))
+    yield from _modules(answers)
     facts = proxies.borrowed(facts, answers, raw)
     facts = _controlled(facts, answers, block_time_s)
     more = tuple(dict.fromkeys(_second(facts, answers, raw, grants)))
@@ -88,6 +89,18 @@ def _questions(address: Address) -> Iterator[Read]:
         yield roles.SUPPORTS.at(address, bytes.fromhex(interface[2:]))
     yield roles.ROLE_ADMIN.at(address, roles.DEFAULT_ADMIN)
     yield roles.MEMBER_COUNT.at(address, roles.DEFAULT_ADMIN)
+
+
+def _modules(answers: Answers) -> Reads[None]:
+    """Read the further pages of a Safe's modules."""
+    if not isinstance(answers.value(q.OWNERS), tuple):
+        return
+    for _ in range(q.MOST_PAGES - 1):
+        coming = control.modules_so_far(answers)[1]
+        if coming is None:
+            return
+        (result,) = yield (coming,)
+        answers.learn(coming, result)
 
 
 def _controlled(facts: Facts, answers: Answers, block_time_s: float) -> Facts:
@@ -224,6 +237,8 @@ def _hidden(facts: Facts, answers: Answers) -> Iterator[Power]:
             yield Power(Verb.EXECUTE, None, "modules that were not read")
     elif not answers.trusted:
         yield Power(Verb.OWN, None, "it answers any question")
+    elif isinstance(owners := answers.value(q.OWNERS), Unknown):
+        yield Power(Verb.OWN, None, f"who owns it could not be read: {owners.reason}")
     elif any(isinstance(answers.raw(read), Unknown) for read in asked):
         yield Power(Verb.OWN, None, "not everything that could tell was read")
 

@@ -11,6 +11,8 @@ from protocols.exposure import slots
 from protocols.exposure.state import BURNED, Governor, Power, Safe, Verb
 from protocols.shipped import table
 
+MOST_BYTES: Final = 2**17
+"""Of an answer that is decoded: four thousand addresses, more than any list has that is meant."""
 UNLIMITED_S: Final = 2**40
 """A delay of more seconds is no delay but nonsense."""
 
@@ -26,6 +28,14 @@ class Answers:
     def _anything(self) -> bool:
         answer = self._results.get(q.nonsense(self.address))
         return isinstance(answer, Ok) and bool(answer.data)
+
+    def has(self, read: Read) -> bool:
+        """Return whether a read was made."""
+        return read in self._results
+
+    def learn(self, read: Read, result: Result) -> None:
+        """Add what a later round answered."""
+        self._results = {**self._results, read: result}
 
     def raw(self, read: Read) -> Result:
         """Return the result of a read that was made."""
@@ -44,6 +54,8 @@ class Answers:
             return result
         if not isinstance(result, Ok):
             return None
+        if len(result.data) > MOST_BYTES:
+            return Unknown(f"{function.name}: an answer of {len(result.data):,} bytes")
         decoded = function.known(result)
         return None if isinstance(decoded, Unknown) else decoded
 
@@ -66,14 +78,11 @@ def safe(answers: Answers, slot: Result, guard: Result) -> tuple[Safe, tuple[str
     if not isinstance(owners, tuple) or not isinstance(threshold, int) or not owners:
         return None
     unknown: list[str] = []
-    listed = answers.value(q.MODULES, q.SENTINEL, q.MOST_MODULES)
-    modules: tuple[Address, ...] = ()
-    if isinstance(listed, tuple):
-        modules = listed[0]
-        if listed[1] not in (q.SENTINEL, ZERO_ADDRESS):
-            unknown.append(f"it has more than {q.MOST_MODULES} modules")
-    else:
+    modules, coming = modules_so_far(answers)
+    if modules is None:
         unknown.append("its modules could not be read")
+    elif coming is not None:
+        unknown.append(f"not all of its modules were read, only {len(modules)}")
     singleton = slots.held(slot)
     published = singletons().get(singleton) if isinstance(singleton, str) else None
     if published is None:
@@ -87,13 +96,37 @@ def safe(answers: Answers, slot: Result, guard: Result) -> tuple[Safe, tuple[str
     found = Safe(
         owners=owners,
         threshold=threshold,
-        modules=modules,
+        modules=modules or (),
         guard=guarded if isinstance(guarded, str) else ZERO_ADDRESS,
         singleton=singleton if isinstance(singleton, str) else ZERO_ADDRESS,
         version=published or (version if isinstance(version, str) else ""),
         standard=published is not None,
     )
     return found, tuple(unknown)
+
+
+def modules_so_far(answers: Answers) -> tuple[tuple[Address, ...] | None, Call | None]:
+    """Return a Safe's modules as far as they were asked for, and the read of the page after.
+
+    None for no answer. A page begins after the last module of the one before: what a Safe to 1.3
+    names as the next one would be left out.
+    """
+    found: dict[Address, None] = {}
+    start = q.SENTINEL
+    while True:
+        listed = answers.value(q.MODULES, start, q.MOST_MODULES)
+        if not isinstance(listed, tuple):
+            return None, None
+        fresh = [module for module in listed[0] if module not in found]
+        found.update(dict.fromkeys(fresh))
+        if listed[1] in (q.SENTINEL, ZERO_ADDRESS):
+            return tuple(found), None
+        if not fresh:  # it goes in circles, and says that there is more
+            return None, None
+        start = fresh[-1]
+        read = q.MODULES.at(answers.address, start, q.MOST_MODULES)
+        if not answers.has(read):
+            return tuple(found), read
 
 
 def governor(answers: Answers) -> Governor | None:

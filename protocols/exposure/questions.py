@@ -30,6 +30,9 @@ VERSION: Final = Function("VERSION()(string)")
 MODULES: Final = Function("getModulesPaginated(address,uint256)(address[],address)")
 SENTINEL: Final = Address("0x0000000000000000000000000000000000000001")
 MOST_MODULES: Final = 50
+"""A page,"""
+MOST_PAGES: Final = 20
+"""and how many of them."""
 COOLDOWN: Final = Function("txCooldown()(uint256)")
 
 # Timelocks and governors.

@@ -1,4 +1,4 @@
-"""Find the markets an account has used, from Morpho's own logs.
+"""Find the markets an account has used, and who borrowed in a market, from Morpho's own logs.
 
 A position comes into being only by `Supply`, `SupplyCollateral` or `Borrow` on behalf of its owner
 (and by fee shares, for Morpho's one fee recipient, which no log of its own announces).
@@ -53,7 +53,28 @@ class MarketDiscovery:
         return tuple(dict.fromkeys(ids))
 
 
+@dataclass(frozen=True, slots=True)
+class BorrowerDiscovery:
+    """Who ever borrowed in one market; `protocols.adapter.Discovery` for `borrowers`."""
+
+    key: ClassVar[str] = "borrowers"
+
+    def filters(self, market: Market, accounts: Sequence[Address]) -> tuple[LogFilter, ...]:
+        """Return the filter for the loans of the market that `market_id` names."""
+        return (LogFilter(market.root, (_hex(BORROW), str(market.params["market_id"]))),)
+
+    def found(self, logs: Iterable[Log]) -> tuple[str, ...]:
+        """Return each borrower once; other logs are passed over."""
+        owners = (
+            "0x" + log.topics[2][-20:].hex()
+            for log in logs
+            if len(log.topics) == 4 and log.topics[0] == BORROW
+        )
+        return tuple(dict.fromkeys(owners))
+
+
 DISCOVERY: Final = MarketDiscovery()
+BORROWERS: Final = BorrowerDiscovery()
 
 
 def _hex(word: bytes) -> str:

@@ -75,25 +75,29 @@ class _Term:
     ceiling: float = inf
 
 
-def margin_of(state: State | None, at: int | None = None) -> Margin | None:
+def margin_of(
+    state: State | None, at: int | None = None, *, cautious: bool = False
+) -> Margin | None:
     """Return a lending position's margin, accrued to `at` seconds, None for the block's own time.
 
     None where there is nothing to liquidate: no debt, or no engine that knows the state, or a
-    price that is not positive.
+    price that is not positive. A `cautious` one lies below what the contract's truncated average
+    threshold (Aave to 3.4) takes off, up to one bps of all collateral.
     """
     if isinstance(state, AaveAccount):
-        return _margin(_aave(state, state.timestamp if at is None else at))
+        less = int(cautious and not state.rules.exact_threshold)
+        return _margin(_aave(state, state.timestamp if at is None else at, less))
     if isinstance(state, MorphoPosition):
         return _margin(_morpho(state, state.timestamp if at is None else at))
     return None
 
 
-def _aave(state: AaveAccount, at: int) -> Iterable[_Term]:
+def _aave(state: AaveAccount, at: int, less_bps: int) -> Iterable[_Term]:
     for line in lines(state, at):
         quote = line.quote
         price, powers, ceiling = _priced(quote)
         if line.collateral:
-            share = line.threshold / BPS
+            share = (line.threshold - less_bps) / BPS
             yield _Term(line.collateral / line.unit * price * share, powers, ceiling)
         if line.debt:
             yield _Term(-line.debt / line.unit * price, powers, ceiling)

@@ -53,7 +53,8 @@ def covariance(
             continue
         given = (sigma_assumed or {}).get(name)
         sigmas[at] = widest if given is None else given
-        assumed[name] = assumption(returns.missing.get(name, "it has no history"), sigmas[at])
+        cause = returns.missing.get(name, "it has no history")
+        assumed[name] = assumption(cause, sigmas[at], stated=given is not None)
     for a, i in known:
         for b, j in known:
             full[a, b] = correlation[i, j]
@@ -73,9 +74,10 @@ def assumed_sigma(sigma: Matrix) -> float:
     return float(max(floor, WIDER * sigma.max(initial=0.0)))
 
 
-def assumption(cause: str, sigma_daily: float) -> str:
-    """Say what was assumed, and why."""
-    return f"{cause}; assumed {sigma_daily:.1%} a day, moving alone"
+def assumption(cause: str, sigma_daily: float, *, stated: bool = False) -> str:
+    """Say what was assumed, and why; of a volatility that the user stated that it was."""
+    whose = "as stated" if stated else "assumed"
+    return f"{cause}; {whose} {sigma_daily:.1%} a day, moving alone"
 
 
 def ledoit_wolf(x: Matrix) -> tuple[Matrix, float]:

@@ -60,7 +60,8 @@ def standardise(
             daily = assumed_sigma(known) if given is None else given
             variance = (daily * daily_to_step) ** 2
             model, z[:, at] = Gjr(variance, 0.0, 0.0, 0.0, inf), _made_up(len(z), at)
-            cause = assumption(returns.missing.get(name, "it has no history"), daily)
+            why = returns.missing.get(name, "it has no history")
+            cause = assumption(why, daily, stated=given is not None)
             assumed[name] = cause
             volatility = Volatility(name, daily, "assumed", assumed=cause)
         sigma[at] = volatility.sigma_daily * daily_to_step

@@ -7,7 +7,6 @@ worse than before, and then the next one follows. Equity is counted at market pr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any, Final
 
 from chain.types import Address
@@ -16,7 +15,7 @@ from protocols.uniswap_v3.state import UniswapV3State
 from risk.liquidation import engine_of
 from risk.liquidation.engine import Engine, Seizure
 from risk.scenario.liquidity import moved_amounts, pair
-from risk.scenario.types import End, Exposed, Fate, Moves, Path, Point, Taken
+from risk.scenario.types import End, Exposed, Fate, Moves, Path, Taken
 from risk.scenario.unwind import UNWIND
 from risk.types import Status
 from risk.valuation import sign
@@ -25,8 +24,12 @@ MOST_CALLS: Final = 200
 """Liquidations of one position at one point; what is still liquidatable then is stuck."""
 
 
+class NotPlayed(ArithmeticError):
+    """Nothing here knows what a liquidation leaves of such a position: its fate is unknown."""
+
+
 @dataclass(slots=True)
-class _Run:
+class Run:
     """One position on its way."""
 
     held: Exposed
@@ -37,6 +40,11 @@ class _Run:
     penalty: float = 0.0
     end: End = End.NONE
 
+    @classmethod
+    def of(cls, held: Exposed) -> "Run":
+        """Return a position before its first step."""
+        return cls(held, held.position.state, [v.leg.amount for v in held.legs], [], {})
+
 
 def play(held: Exposed, path: Path, gas_usd: float = 0.0) -> Fate:
     """Return what becomes of a position; `gas_usd` is what one liquidation costs its caller.
@@ -46,13 +54,15 @@ def play(held: Exposed, path: Path, gas_usd: float = 0.0) -> Fate:
     position = held.position
     last = path[-1].market if path else {}
     causes, before = held.causes(last), value(held, None, {})
-    run = _Run(held, position.state, [v.leg.amount for v in held.legs], [], {})
+    run = Run.of(held)
     engine = engine_of(position.state)
     status = Status.NOT_LIQUIDATABLE
     try:
         if engine is not None:
+            now = {f.name: f.raw for f in engine.factors(position.state)}
             for step, point in enumerate(path):
-                status = _step(run, engine, step, point, gas_usd)
+                prices = oracle_prices(now, point.oracle)
+                status = advance(run, engine, step, prices, point.market, gas_usd)
     except ArithmeticError as failure:
         status, causes = Status.UNKNOWN, (*causes, str(failure) or type(failure).__name__)
     if engine is not None and (position.unknown or not position.verified):
@@ -77,43 +87,50 @@ def play(held: Exposed, path: Path, gas_usd: float = 0.0) -> Fate:
     )
 
 
-def _step(run: _Run, engine: Engine[Any], step: int, point: Point, gas_usd: float) -> Status:
-    """Move the oracles and liquidate what is due; return the status afterwards."""
-    position = run.held.position
-    now = {f.name: f.raw for f in engine.factors(position.state)}
-    prices = oracle_prices(now, point.oracle)
-    state = engine.reprice(run.state, prices)
-    play_one = UNWIND[type(state)]
+def advance(
+    run: Run,
+    engine: Engine[Any],
+    step: int,
+    prices: Mapping[str, int],
+    market: Moves,
+    gas_usd: float,
+) -> Status:
+    """Liquidate what is due at the oracles' raw prices; return the status afterwards."""
+    play_one = UNWIND.get(type(run.state))
+    if play_one is None:
+        raise NotPlayed("its liquidations are not played yet")
     for _ in range(MOST_CALLS):
-        health = engine.health(state)
+        health = engine.health(run.state, prices)
         if health is None:
-            run.state = state
             run.end = End.CLOSED if run.taken else run.end
             return Status.NOT_LIQUIDATABLE
         if health >= engine.scale:
-            run.state = state
             run.end = End.HEALTHY if run.taken else run.end
             return Status.SAFE
-        done = play_one(state)
+        done = play_one(run.state, prices)
         if done is None:
             break
         gain = done.seizure.profit_usd
         if gas_usd and gain is not None and gain <= gas_usd:
             break
-        state = done.state
-        _book(run, step, done.seizure, done.written_off, point.market)
-    run.state, run.end = state, End.STUCK
+        run.state = done.state
+        _book(run, step, done.seizure, done.written_off, market)
+    run.end = End.STUCK
     return Status.LIQUIDATABLE
 
 
 def oracle_prices(now: Mapping[str, int], moves: Moves) -> dict[str, int]:
     """Return raw prices after a move; only of factors that the move names."""
-    return {
-        name: max(1, int(raw * Fraction(moves[name]))) for name, raw in now.items() if name in moves
-    }
+    return {name: moved(raw, moves[name]) for name, raw in now.items() if name in moves}
 
 
-def _book(run: _Run, step: int, done: Seizure, lost: Mapping[Address, int], market: Moves) -> None:
+def moved(raw: int, multiple: float) -> int:
+    """Return a raw price times a float taken for what it is, rounded down, and at least 1."""
+    over, under = multiple.as_integer_ratio()
+    return max(1, raw * over // under)
+
+
+def _book(run: Run, step: int, done: Seizure, lost: Mapping[Address, int], market: Moves) -> None:
     """Take a seizure off the legs."""
     run.taken.append(
         Taken(step, done.debt, done.repaid, done.collateral, done.seized, done.protocol_fee, lost)

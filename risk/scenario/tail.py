@@ -1,141 +1,13 @@
-"""Profit and loss over simulated paths: value at risk, expected shortfall, the worst of a sphere.
-
-Where no path comes near a liquidation a position is revalued at once for all of them, in floats;
-every path that touches one is played step by step by the contracts' integers.
-"""
+"""Tails of simulated losses: value at risk, expected shortfall, the worst of a sphere."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import exp
-from typing import Final
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.uniswap_v3.math import Q96, sqrt_ratio_at_tick
-from protocols.uniswap_v3.state import UniswapV3State
-from risk.distance.linear import margin_of
-from risk.scenario.liquidity import pair
-from risk.scenario.play import play, range_units, value
-from risk.scenario.types import Exposed, Path, Point, Valued
-from risk.valuation import sign
-
 F64 = NDArray[np.float64]
-Widen = Callable[[Mapping[str, float], Exposed], Mapping[str, float]]
-"""Adds to a move the engines' factors that are products of others."""
-
-NEAR: Final = 1e-6
-"""Of the debt: paths whose margin comes as near as this are played by integers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """What every path does to one position."""
-
-    loss_usd: F64
-    """[paths]; NaN where it is not known."""
-    liquidated: NDArray[np.bool_]
-    """[paths]"""
-    cause: str = ""
-
-
-def outcomes(
-    held: Exposed,
-    factors: Sequence[str],
-    log: F64,
-    widen: Widen = lambda moves, _held: moves,
-    gas_usd: float = 0.0,
-) -> Outcomes:
-    """Return what paths [paths, steps, n] of cumulative log returns do to a position."""
-    paths = log.shape[0]
-    start = value(held, None, {})
-    causes = held.causes({})
-    if start is None or causes:
-        why = "; ".join(causes) or "not all of it has a price"
-        return Outcomes(np.full(paths, np.nan), np.zeros(paths, bool), why)
-    place = {name: i for i, name in enumerate(factors)}
-    lost = start - final_values(held, place, log[:, -1])
-    touched = _touched(held, place, log)
-    rows = np.flatnonzero(touched)
-    hit = np.zeros(paths, bool)
-    for row in rows.tolist():
-        fate = play(held, path_of(held, factors, log[row], widen), gas_usd)
-        lost[row] = np.nan if fate.after_usd is None else start - fate.after_usd
-        hit[row] = bool(fate.taken)
-    return Outcomes(lost, hit)
-
-
-def path_of(held: Exposed, factors: Sequence[str], log: F64, widen: Widen) -> Path:
-    """Return one path [steps, n] as points."""
-    points = []
-    for row in np.exp(log):
-        moves = widen(dict(zip(factors, row.tolist(), strict=True)), held)
-        points.append(Point(moves, moves))
-    return tuple(points)
-
-
-def _touched(held: Exposed, place: Mapping[str, int], log: F64) -> NDArray[np.bool_]:
-    """Return which paths are liquidatable at any step, or so near that floats cannot tell."""
-    margin = margin_of(held.position.state)
-    if margin is None:
-        return np.zeros(log.shape[0], bool)
-    # a factor that is not simulated stays
-    full = np.concatenate([log, np.zeros((*log.shape[:2], 1))], axis=2)
-    own = [place.get(f, log.shape[2]) for f in margin.factors]
-    touched: NDArray[np.bool_] = margin.value(full[:, :, own]).min(axis=1) <= NEAR * margin.debt
-    return touched
-
-
-def final_values(held: Exposed, place: Mapping[str, int], log: F64) -> F64:
-    """Return what a position is worth at log moves [paths, n], liquidations apart."""
-    total = np.zeros(log.shape[0])
-    skip: Sequence[int] = ()
-    state = held.position.state
-    if isinstance(state, UniswapV3State):
-        sides, units = pair(tuple(v.leg for v in held.legs)), range_units(held, state)
-        if sides is None or units is None:
-            return np.full(log.shape[0], np.nan)
-        total += _range_values(held, state, sides, units, place, log)
-        skip = sides
-    for i, valued in enumerate(held.legs):
-        weight = sign(valued.leg.side)
-        if i in skip or not weight or not valued.leg.amount:
-            continue
-        total += weight * (valued.usd or 0.0) * multiples(valued, place, log)
-    if margin_of(state) is not None:
-        total = np.maximum(total, 0.0)
-    return total
-
-
-def multiples(valued: Valued, place: Mapping[str, int], log: F64) -> F64:
-    """Return what a leg's price is multiplied by, [paths]; NaN where that cannot be told."""
-    raised = np.zeros(log.shape[0])
-    for factor, power in valued.powers.items():
-        if factor in place:
-            raised += power * log[:, place[factor]]
-    many: F64 = np.exp(raised)
-    if valued.room != np.inf:
-        many = np.minimum(many, valued.room) / min(1.0, valued.room)
-    if any(f in place for f in valued.blind):
-        return np.full(log.shape[0], np.nan)
-    return many
-
-
-def _range_values(
-    held: Exposed,
-    state: UniswapV3State,
-    sides: tuple[int, int],
-    units: tuple[float, float],
-    place: Mapping[str, int],
-    log: F64,
-) -> F64:
-    """Return what a range pays at the moved prices of its pair."""
-    m0, m1 = (multiples(held.legs[i], place, log) for i in sides)
-    low, high = (sqrt_ratio_at_tick(tick) / Q96 for tick in (state.tick_lower, state.tick_upper))
-    root = np.clip(state.sqrt_price_x96 / Q96 * np.sqrt(m0 / m1), low, high)
-    size = float(state.liquidity)
-    worth: F64 = size * (1 / root - 1 / high) * units[0] * m0 + size * (root - low) * units[1] * m1
-    return worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +83,7 @@ class Worst:
 
 
 def worst_within(
-    loss: Callable[[Mapping[str, float]], float],
+    loss: Callable[[F64], F64],
     factors: Sequence[str],
     covariance: F64,
     sigmas: float,
@@ -221,44 +93,32 @@ def worst_within(
 ) -> Worst:
     """Return the worst of {β ≤ sigmas}: log moves of Mahalanobis length up to `sigmas`.
 
-    Liquidations make the loss neither smooth nor monotone, so directions are drawn and the best of
-    them refined, at several lengths; what is found is reached, what is worse may exist.
+    `loss` takes log moves [m, n] and returns [m]. Liquidations make it neither smooth nor monotone,
+    so directions are drawn and the best of them refined, at several lengths; what is found is
+    reached, what is worse may exist.
     """
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     dice = np.random.default_rng(seed)
     n = len(factors)
-    tried = 0
-
-    def judge(u: F64) -> tuple[float, dict[str, float]]:
-        nonlocal tried
-        tried += 1
-        log = root @ u
-        moves = {f: exp(x) for f, x in zip(factors, log.tolist(), strict=True)}
-        return loss(moves), moves
-
-    axes = np.vstack([np.eye(n), -np.eye(n)])
     # the principal directions, each price alone, all down together, and dice
     alone = np.linalg.pinv(root) @ np.eye(n)
-    drawn = [*axes, *alone.T, *-alone.T, -alone.sum(axis=1), *dice.standard_normal((starts, n))]
-    best_u, best = np.zeros(n), judge(np.zeros(n))
-    for u in drawn:
-        length = float(np.linalg.norm(u))
-        if length == 0:
-            continue
-        for share in (1.0, 0.6):
-            point = u / length * sigmas * share
-            found = judge(point)
-            if found[0] > best[0]:
-                best_u, best = point, found
-    step = 0.5
-    for _ in range(4):
-        for _ in range(starts // 2):
-            u = best_u + dice.standard_normal(n) * step * sigmas / max(1.0, n**0.5)
-            length = float(np.linalg.norm(u))
-            u = u * min(1.0, sigmas / length) if length else u
-            found = judge(u)
-            if found[0] > best[0]:
-                best_u, best = u, found
-        step /= 2
-    return Worst(sigmas, best[0], best[1], tried)
+    drawn = np.vstack(
+        [np.eye(n), -np.eye(n), alone.T, -alone.T, -alone.sum(axis=1),
+         dice.standard_normal((starts, n))]
+    )  # fmt: skip
+    lengths = np.linalg.norm(drawn, axis=1, keepdims=True)
+    units = drawn[lengths[:, 0] > 0] / lengths[lengths[:, 0] > 0] * sigmas
+    tries = np.vstack([np.zeros((1, n)), units, 0.6 * units])
+    best, best_u, tried = -inf, np.zeros(n), 0
+    for step in (0.5, 0.25, 0.125, 0.0625, 0.0):
+        found = loss(tries @ root.T)
+        tried += len(tries)
+        at = int(found.argmax())
+        if found[at] > best:
+            best, best_u = float(found[at]), tries[at]
+        tries = best_u + dice.standard_normal((starts, n)) * step * sigmas / max(1.0, n**0.5)
+        lengths = np.linalg.norm(tries, axis=1, keepdims=True)
+        tries *= np.minimum(1.0, sigmas / np.maximum(lengths, 1e-300))
+    moves = dict(zip(factors, np.exp(root @ best_u).tolist(), strict=True))
+    return Worst(sigmas, best, moves, tried)

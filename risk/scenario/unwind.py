@@ -19,11 +19,10 @@ from protocols.aave_v3.math import (
 )
 from protocols.aave_v3.rules import Rules
 from protocols.aave_v3.state import AaveAccount, Holding
-from protocols.morpho_blue.math import full_liquidation
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import State
 from risk.liquidation.aave_seizure import Call, best_call
-from risk.liquidation.engine import Seizure
+from risk.liquidation.engine import NOW, Seizure
 from risk.liquidation.morpho_blue import ENGINE as MORPHO
 
 
@@ -36,9 +35,12 @@ class Unwound:
     written_off: Mapping[Address, int]
 
 
-def aave(account: AaveAccount) -> Unwound | None:
-    """Return the account after the most profitable call; None where there is none."""
-    call = best_call(account)
+def aave(account: AaveAccount, prices: Mapping[str, int] = NOW) -> Unwound | None:
+    """Return the account after the most profitable call at some prices; None where there is none.
+
+    Its own prices stay as they were.
+    """
+    call = best_call(account, prices)
     if call is None:
         return None
     debt, collateral = call.debt.holding, call.collateral.holding
@@ -111,23 +113,17 @@ def _half(amount: int, index: int) -> int:
     return mul_div_half_up(amount, RAY, index)
 
 
-def morpho(state: MorphoPosition) -> Unwound | None:
+def morpho(state: MorphoPosition, prices: Mapping[str, int] = NOW) -> Unwound | None:
     """Return the position after the largest liquidation, which leaves no debt."""
-    seizure = MORPHO.seizure(state)
-    if seizure is None or state.oracle is None:
+    seizure = MORPHO.seizure(state, prices)
+    if seizure is None:
         return None
-    seized, _, bad = full_liquidation(
-        state.accrued.totals,
-        state.borrow_shares,
-        state.collateral,
-        state.params.lltv,
-        state.oracle.price,
-    )
-    after = replace(state, borrow_shares=0, collateral=state.collateral - seized)
+    bad = MORPHO.bad_debt(state, prices)
+    after = replace(state, borrow_shares=0, collateral=state.collateral - seizure.seized)
     return Unwound(after, seizure, {state.params.loan_token: bad} if bad else {})
 
 
-UNWIND: Final[Mapping[type[State], Callable[[Any], Unwound | None]]] = {
+UNWIND: Final[Mapping[type[State], Callable[[Any, Mapping[str, int]], Unwound | None]]] = {
     AaveAccount: aave,
     MorphoPosition: morpho,
 }

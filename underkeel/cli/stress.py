@@ -7,40 +7,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from protocols.types import Position
+from risk.exposure.priors import priors, user_facts
 from risk.greeks import net
 from risk.market.types import Covariance
 from underkeel.accounts import accounts_of, require_chains
-from underkeel.cli import format as fmt
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, log_to_stderr, print_document, progress
 from underkeel.cli.reports import exit_of
-from underkeel.cli.tables import called, headline
+from underkeel.cli.stress_tables import stress_report
+from underkeel.cli.tables import headline
 from underkeel.config.load import Config, load
 from underkeel.config.problems import did_you_mean
 from underkeel.errors import Exit, UsageError
+from underkeel.exposure.run import Asked as Wanted
+from underkeel.exposure.run import find
 from underkeel.history.collect import histories
 from underkeel.history.files import with_files
-from underkeel.plots.style import short
 from underkeel.portfolio import Portfolio, read_portfolio
+from underkeel.stress.borrowers import borrowers_of
 from underkeel.stress.document import Report, stress_document
 from underkeel.stress.factors import matches, names_of
 from underkeel.stress.failures import failures
-from underkeel.stress.grid import Grid, grid
+from underkeel.stress.grid import grid
 from underkeel.stress.library import Library, library
-from underkeel.stress.run import STEPS, STEPS_MOST, Book, Play, Result, named
-from underkeel.stress.tail import Market, Risk, at_risk, key, split
+from underkeel.stress.nodes import node_failures
+from underkeel.stress.run import STEPS, STEPS_MOST, Book, Play, named
+from underkeel.stress.tail import Market, Risk, at_risk, key
 
 DAY_S: Final = 86_400
-LARGEST: Final = 8
-"""Positions whose part of the tail is shown."""
 MOST_PATHS: Final = 1_000_000
-WIDE: Final = 8
-"""Columns of a table from which on it needs all of 80 columns of text."""
 VOL: Final = re.compile(r"([^=\s][^=]{0,79})=\s*([0-9]{1,5}(?:\.[0-9]{1,9})?)\s*%")
 YEAR_ROOT: Final = 365**0.5
 
@@ -61,6 +56,8 @@ class Asked:
     plot: Path | None = None
     history: Path | None = None
     """A file or folder of prices that wins over the chain's."""
+    failures: bool = False
+    borrowers: bool = False
 
 
 def asked(
@@ -75,6 +72,8 @@ def asked(
     vol: Sequence[str],
     plot: Path | None,
     history: Path | None = None,
+    failures: bool = False,
+    borrowers: bool = False,
 ) -> Asked:
     """Return what is asked for; raises `UsageError` that shows how to write it."""
     names: tuple[str, str] | None = None
@@ -96,8 +95,9 @@ def asked(
 
         check_target(plot)
     return Asked(
-        tuple(scenario), names, paths, days, steps, gas_usd, file, _vols(vol), plot, history
-    )
+        tuple(scenario), names, paths, days, steps, gas_usd, file, _vols(vol), plot, history,
+        failures, borrowers,
+    )  # fmt: skip
 
 
 def _vols(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
@@ -154,13 +154,19 @@ def played(
     tell: Callable[[str, int, int], Any],
 ) -> Report:
     """Play everything that was asked for: all scenarios and failures where nothing was."""
-    book = Book.of(portfolio)
+    lending = borrowers_of(config, portfolio, tell) if wanted.borrowers else None
+    book = Book.of(portfolio, lending)
     how = Play(wanted.steps, wanted.gas_usd)
-    plain = not (wanted.scenarios or wanted.grid or wanted.paths)
+    plain = not (wanted.scenarios or wanted.grid or wanted.paths or wanted.failures)
     names = wanted.scenarios or (tuple(known.scenarios) if plain else ())
     results = [named(book, known, name, how) for name in names]
     if plain:
         results += failures(book, how)
+    if wanted.failures:
+        stood = find(
+            config, portfolio.accounts, Wanted(priors(), user_facts()), tell, portfolio=portfolio
+        )
+        results += node_failures(book, stood.exposure, stood.failed)
     sigma = _sigmas(book, known, wanted)
     market: Market | None = None
     found: Risk | None = None
@@ -210,137 +216,3 @@ def _covariance(market: Market | None, chain: str, sigma: dict[str, float]) -> C
     ]
     names = tuple(known.factors[i].removeprefix(prefix) for i in own)
     return Covariance(names, known.daily[own][:, own], known.method)
-
-
-def stress_report(report: Report) -> RenderableType:
-    """Return everything for people."""
-    parts: list[RenderableType] = []
-    if report.results:
-        parts += [_scenarios(report.results), *_notes(report.results), Text("")]
-    if report.grid is not None:
-        parts += [_grid(report.grid), Text("")]
-    if report.risk is not None:
-        parts += [*_risk(report, report.risk), Text("")]
-    parts.append(_greeks(report))
-    if report.unknown:
-        parts.append(Text("\nNot in these numbers:", style="bold yellow"))
-        parts += [Text(f"? {cause}") for cause in report.unknown]
-    return Group(*parts)
-
-
-def usd(value: float | None) -> str:
-    """Return dollars for people."""
-    return "unknown" if value is None else f"{value:,.0f}"
-
-
-def _table(*columns: str) -> Table:
-    gap = 2 if len(columns) < WIDE else 1
-    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False)
-    table.add_column(columns[0], overflow="fold")
-    for name in columns[1:]:
-        table.add_column(name, justify="right", overflow="fold")  # never half a number
-    return table
-
-
-def _titled(title: str, table: Table) -> Group:
-    return Group(Text(title, style="bold"), table)
-
-
-def _scenarios(results: Sequence[Result]) -> Group:
-    columns = ("scenario", "loss USD", "of all", "liquidated", "penalties", "bad debt")
-    table = _table(*columns)
-    for r in sorted(results, key=lambda r: -r.loss_usd):
-        share = f"{r.loss_usd / r.before_usd:.0%}" if r.before_usd > 0 else "–"
-        mark = " ?" if r.unknown else ""
-        style = "bold red" if r.liquidated else ""
-        table.add_row(
-            Text(r.name + mark, style=style),
-            usd(None if r.blank else r.loss_usd),
-            share,
-            str(r.liquidated) if r.liquidated else "–",
-            usd(r.penalty_usd) if r.penalty_usd else "–",
-            usd(r.bad_debt_usd) if r.bad_debt_usd else "–",
-        )
-    return _titled("Scenarios, liquidations included", table)
-
-
-def _notes(results: Sequence[Result]) -> list[Text]:
-    assumed = dict.fromkeys(m.known.shown for r in results for m in r.moved if m.assumed)
-    if not assumed:
-        return []
-    return [Text(f"Moved as `other`, for want of a name: {', '.join(assumed)}", style="dim")]
-
-
-def _grid(grid: Grid) -> Group:
-    first, second = grid.names
-    table = _table(first, *(f"{move:+.0%}" for move in grid.moves[1]))
-    for i, move in enumerate(grid.moves[0]):
-        cells = [
-            short(loss) + ("*" if grid.liquidated[i][j] else "")
-            for j, loss in enumerate(grid.loss_usd[i])
-        ]
-        table.add_row(f"{move:+.0%}", *cells)
-    title = f"Loss in USD as {first} (down) and {second} (across) move"
-    return _titled(f"{title}; * something is liquidated", table)
-
-
-def _risk(report: Report, risk: Risk) -> list[RenderableType]:
-    days = risk.horizon_s / DAY_S
-    if not risk.tails:
-        return [Text("Value at risk: unknown, for no position's worth is known")]
-    table = _table("level", "VaR USD", "ES USD")
-    for t in risk.tails:
-        table.add_row(f"{t.level:.0%}", usd(t.var_usd), usd(t.es_usd))
-    swept = _table(
-        "volatility",
-        *(f"{s:.0%} to one" for s in dict.fromkeys(s.toward_one for s in risk.sweep)),
-    )
-    for k in dict.fromkeys(s.volatility for s in risk.sweep):
-        swept.add_row(f"× {k:g}", *(usd(s.tail.var_usd) for s in risk.sweep if s.volatility == k))
-    whose = _table("position", "USD")
-    held = [a.position for chain in report.portfolio.chains for a in chain.positions]
-    names = {p.id: _named(p, report) for p in held}
-    for name, part in sorted(risk.parts.items(), key=lambda row: -row[1])[:LARGEST]:
-        whose.add_row(names[name], usd(part))
-    told = [
-        Text(f"Something is liquidated on {risk.liquidated_frac:.2%} of the paths."),
-        *(
-            Text(f"Worst found within {w.sigmas:g} sigmas: {usd(w.loss_usd)} USD (a search).")
-            for w in risk.worst
-        ),
-        *(
-            Text(f"~ {report.label(*split(name))}: {why}", style="dim")
-            for name, why in risk.assumed.items()
-        ),
-    ]
-    return [
-        _titled(f"Over {days:g} days, {risk.paths:,} paths: {risk.method}", table),
-        _titled(f"Whose the ES at {risk.tails[-1].level:.0%} is, largest first", whose),
-        _titled("VaR 99 % as volatilities multiply and correlations go to one", swept),
-        *told,
-    ]
-
-
-def _named(position: Position, report: Report) -> str:
-    """Return which position this is, and whose, on one line."""
-    part = " ".join(position.id.split(":")[4:])
-    owner = report.portfolio.names.get(position.owner) or fmt.short(position.owner)
-    return ", ".join(filter(None, (called(position), part, owner)))
-
-
-def _greeks(report: Report) -> Group:
-    table = _table("price", "delta", "gamma/1%", "vega/pt", "theta/day")
-    for chain, found in report.greeks.items():
-        for g in found.by_factor:
-            table.add_row(
-                report.label(chain, g.factor),
-                usd(g.delta_usd),
-                usd(g.gamma_usd_per_1pct),
-                _small(g.vega_usd_per_volpt),
-                _small(g.theta_usd_per_day),
-            )
-    return _titled("Greeks, USD, all positions", table)
-
-
-def _small(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:,.2f}"

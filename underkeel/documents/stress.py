@@ -76,6 +76,10 @@ class StressScenario(Part):
     liquidated: Integer = Field(description="Positions.")
     partial: bool = Field(description="Something is in no sum; see `unknown`.")
     unknown: list[str]
+    nodes: list[str] | None = Field(
+        default=None,
+        description="Present with --failures: what of the exposure graph fails, chain/address.",
+    )
     moves: list[StressMove]
     positions: list[StressPosition]
 
@@ -120,6 +124,28 @@ class StressPart(Part):
     es_usd: float = Field(description="Below zero: it hedges. All parts add up to the whole.")
 
 
+class StressBeyond(Part):
+    """Value at risk beyond what the paths reach, by the fitted tail."""
+
+    level_frac: float
+    var_usd: float
+    var_se_usd: float = Field(description="Standard error.")
+    es_usd: float
+    es_se_usd: float
+
+
+class StressPeaks(Part):
+    """The generalised Pareto tail of losses above a threshold."""
+
+    threshold_usd: float
+    excesses: Integer = Field(description="Paths above the threshold.")
+    shape: float = Field(description="ξ: 0 exponential, above 0 heavier, below 0 losses end.")
+    shape_se: float
+    scale_usd: float
+    statistic: float = Field(description="Cramér and von Mises' W² of the fit.")
+    beyond: list[StressBeyond]
+
+
 class StressSweep(Part):
     """Value at risk with volatility and correlation forced up."""
 
@@ -147,6 +173,8 @@ class StressRisk(Part):
     method: str
     tails: list[StressTail] = Field(description="Empty: no position's worth is known.")
     parts: list[StressPart] = Field(description="Largest first.")
+    peaks: StressPeaks | None = Field(description="Null: no tail could be fitted.")
+    peaks_cause: str = Field(description="Why not; empty where one was.")
     liquidated_frac: float = Field(description="Paths on which anything is liquidated.")
     sweep: list[StressSweep]
     worst: list[StressWorst]

@@ -24,7 +24,7 @@ class ChainExposure:
     exits: Mapping[str, tuple[Leaving, ...]]
     """By position."""
     labels: Mapping[str, str]
-    """By node: what its token, feed or market calls itself; for display only."""
+    """By node: what its token, feed or market calls itself, of a position its market; to show."""
 
     def ruled(self, position: str) -> tuple[AdminKind, int | None]:
         """Return the most dangerous who can change anything under a position, and how fast.
@@ -129,6 +129,7 @@ def _prices(position: Position) -> tuple[Price, ...]:
 def _labels(read: Read) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for position in read.positions:
+        found[position.id] = position.market
         found.setdefault(position.root, position.market)
         for leg in position.legs:
             found.setdefault(leg.token.address, leg.token.symbol)

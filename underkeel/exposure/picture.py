@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
+from protocols.exposure.state import Kind
 from risk.exposure.graph import Graph, Node, NodeKind
 from underkeel.exposure.assemble import ChainExposure
 
@@ -20,7 +21,15 @@ COLOURS: Final[Mapping[NodeKind, str]] = {
     NodeKind.SPENDER: "#c2185b",
     NodeKind.CONTROL: "#b3261e",
 }
+HOLDERS: Final[Mapping[Kind, str]] = {Kind.EOA: "key", Kind.DELEGATED: "key with code"}
+"""What people call who holds a power, where that is not its kind's name."""
 BOX_W, BOX_H, GAP_X, GAP_Y, MARGIN = 150, 34, 90, 12, 24
+INSIDE: Final = BOX_W - 16
+"""Of a box, for text."""
+LONGEST: Final = 28
+"""Characters of a label; what is longer ends with an ellipsis, and is whole in the box's title."""
+FITS: Final = 18
+"""Characters that fit whatever they are; more are drawn as narrow as the box is."""
 
 
 def dot(chains: Sequence[ChainExposure]) -> str:
@@ -52,7 +61,8 @@ def caption(node: Node, labels: Mapping[str, str]) -> tuple[str, str]:
     label = f" {labels[name]}" if name in labels else ""
     if node.kind is NodeKind.POSITION:
         parts = name.split(":")
-        return parts[1] if len(parts) > 1 else name, _short(parts[3] if len(parts) > 3 else name)
+        protocol = parts[1] if len(parts) > 1 else name
+        return labels.get(name, protocol), _short(parts[3] if len(parts) > 3 else name)
     what = node.kind.value
     if node.facts is not None:
         if node.facts.safe is not None:
@@ -62,7 +72,7 @@ def caption(node: Node, labels: Mapping[str, str]) -> tuple[str, str]:
         elif node.facts.timelock:
             what = f"timelock {node.facts.delay_s} s"
         elif node.kind is NodeKind.CONTROL:
-            what = node.facts.kind.value
+            what = HOLDERS.get(node.facts.kind, node.facts.kind.value)
     return what + label, _short(name)
 
 
@@ -133,13 +143,16 @@ def svg(chains: Sequence[ChainExposure]) -> str:
 
 def _box(node: Node, labels: Mapping[str, str], x: int, y: int) -> list[str]:
     what, which = caption(node, labels)
+    title = escape(f"{what}: {node.id}")
     return [
         f'<rect x="{x}" y="{y}" width="{BOX_W}" height="{BOX_H}" rx="4" fill="#ffffff" '
-        f'stroke="{COLOURS[node.kind]}" stroke-width="2"><title>{escape(node.id)}</title></rect>',
-        _text(x + 8, y + 14, what[:26], 10),
+        f'stroke="{COLOURS[node.kind]}" stroke-width="2"><title>{title}</title></rect>',
+        _text(x + 8, y + 14, what if len(what) <= LONGEST else f"{what[: LONGEST - 1]}…", 10),
         _text(x + 8, y + 27, which, 10, "#555555"),
     ]
 
 
 def _text(x: int, y: int, text: str, size: int, fill: str = "#222222") -> str:
-    return f'<text x="{x}" y="{y}" font-size="{size}" fill="{fill}">{escape(text)}</text>'
+    squeezed = size == 10 and len(text) > FITS
+    fit = f' textLength="{INSIDE}" lengthAdjust="spacingAndGlyphs"' if squeezed else ""
+    return f'<text x="{x}" y="{y}" font-size="{size}" fill="{fill}"{fit}>{escape(text)}</text>'

@@ -47,12 +47,13 @@ def find(
     progress: Progress = lambda _what, _done, _all: None,
     opener: Open = connect,
     cache: Path | None = None,
+    portfolio: Portfolio | None = None,
 ) -> Found:
-    """Read the accounts' positions and everything they stand on."""
+    """Read the accounts' positions, unless they were, and everything they stand on."""
     if asked.diff is not None and len(config.settings.chains) != 1:
         raise UsageError("--diff compares one chain's blocks; give a config with one chain")
     folder = cache_folder() if cache is None else cache
-    portfolio = read_portfolio(config, accounts, progress, opener, folder)
+    portfolio = portfolio or read_portfolio(config, accounts, progress, opener, folder)
     reads: list[Read] = []
     differences: list[Difference] = []
     failed: list[tuple[str, str]] = []

@@ -8,6 +8,7 @@ from protocols.prices import expr
 from protocols.prices.pools import PoolQuote
 from protocols.prices.state import Upkeep
 from protocols.types import Price
+from risk.oracle.trust import LEAST_DEPTH_USD
 from risk.oracle.types import FeedGap, MarketGap
 from underkeel.portfolio import ChainReport
 from underkeel.shock import same_name
@@ -49,9 +50,11 @@ class Neighbours:
         return cls(feeds, tokens, pools)
 
     def market(self, feed: Upkeep) -> MarketGap | None:
-        """Return what the deepest pool of the feed's own token says; None where there is none.
+        """Return what a pool of the feed's own token says; None where there is none.
 
-        A pool whose other side hangs on the same feed says nothing about it.
+        Of pools that are deep enough the one that agrees best, else the deepest: a feed that agrees
+        with one neighbour is not what the others are off by. A pool whose other side hangs on the
+        same feed says nothing about it.
         """
         pair = pair_of(feed.label)
         if pair is None:
@@ -80,6 +83,9 @@ class Neighbours:
                         fee_frac=quote.fee / 1e6,
                     )
                 )
+        deep = [gap for gap in found if gap.depth_usd >= LEAST_DEPTH_USD]
+        if deep:
+            return min(deep, key=lambda gap: (abs(gap.mean_frac), -gap.depth_usd))
         return max(found, key=lambda gap: gap.depth_usd, default=None)
 
     def others(self, feed: Upkeep) -> tuple[FeedGap, ...]:

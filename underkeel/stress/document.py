@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from risk.greeks import Greeks
+from risk.scenario.extreme import Peaks
 from risk.scenario.types import Fate
 from underkeel.documents import stress as models
 from underkeel.documents.build import ENGINE_VERSION, utc
@@ -12,7 +13,7 @@ from underkeel.portfolio import Portfolio
 from underkeel.stress.factors import Known
 from underkeel.stress.grid import Grid
 from underkeel.stress.run import Moved, Play, Result
-from underkeel.stress.tail import Risk, split
+from underkeel.stress.tail import Risk, beyond, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def stress_document(report: Report, at: float) -> models.StressDocument:
 
 
 def _scenario(result: Result) -> models.StressScenario:
+    given: dict[str, Any] = {"nodes": list(result.nodes)} if result.nodes else {}
     return models.StressScenario(
         name=result.name,
         title=result.title,
@@ -103,6 +105,7 @@ def _scenario(result: Result) -> models.StressScenario:
         unknown=list(result.unknown),
         moves=[_move(m) for m in result.moved],
         positions=[_position(f) for f in result.fates],
+        **given,
     )
 
 
@@ -183,6 +186,8 @@ def _risk(report: Report, risk: Risk) -> models.StressRisk:
             models.StressPart(id=name, es_usd=part)
             for name, part in sorted(risk.parts.items(), key=lambda row: -row[1])
         ],
+        peaks=_peaks(risk.peaks) if isinstance(risk.peaks, Peaks) else None,
+        peaks_cause="" if isinstance(risk.peaks, Peaks) else risk.peaks,
         liquidated_frac=risk.liquidated_frac,
         sweep=[
             models.StressSweep(
@@ -205,6 +210,27 @@ def _risk(report: Report, risk: Risk) -> models.StressRisk:
         ],
         assumed=[f"{report.label(*split(name))}: {why}" for name, why in risk.assumed.items()],
         unknown=list(risk.unknown),
+    )
+
+
+def _peaks(found: Peaks) -> models.StressPeaks:
+    return models.StressPeaks(
+        threshold_usd=found.threshold,
+        excesses=str(found.excesses),
+        shape=found.shape,
+        shape_se=found.shape_se,
+        scale_usd=found.scale,
+        statistic=found.statistic,
+        beyond=[
+            models.StressBeyond(
+                level_frac=b.level,
+                var_usd=b.var_usd,
+                var_se_usd=b.var_se_usd,
+                es_usd=b.es_usd,
+                es_se_usd=b.es_se_usd,
+            )
+            for b in beyond(found)
+        ],
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from protocols.morpho_blue.state import MorphoPosition
+from protocols.morpho_blue.state import FeedLeaf, MorphoPosition
 from protocols.prices import expr
 from protocols.types import Position, Price
 from risk.liquidation import engine_for
@@ -66,8 +66,10 @@ class Known:
         )
 
 
-def factors_of(portfolio: Portfolio) -> tuple[Known, ...]:
-    """Return every primitive price of every chain, each once per chain."""
+def factors_of(
+    portfolio: Portfolio, more: Iterable[tuple[str, FeedLeaf]] = ()
+) -> tuple[Known, ...]:
+    """Return every primitive price of every chain, each once per chain; `more` by chain."""
     found: dict[tuple[str, str], Known] = {}
     for chain in portfolio.chains:
         for name, label, symbol in _named(chain):
@@ -75,6 +77,9 @@ def factors_of(portfolio: Portfolio) -> tuple[Known, ...]:
             known.label = known.label or label
             if symbol:
                 known.symbols.add(symbol)
+    for chain_name, leaf in more:
+        at = (chain_name, leaf.feed)
+        found.setdefault(at, Known(chain_name, leaf.feed, leaf.label))
     return tuple(found.values())
 
 
@@ -142,14 +147,48 @@ def parts_of(source: str, label: str, symbol: str) -> Iterator[tuple[str, str, s
         yield expr.factor(primitive), told.get(primitive, ""), alone
 
 
-@lru_cache(maxsize=4_096)  # asked for every step of every path
-def composite(name: str) -> tuple[str, ...]:
-    """Return the factors behind an engine's factor that is a whole product of them."""
+@lru_cache(maxsize=4_096)
+def composite(name: str) -> tuple[tuple[str, int], ...]:
+    """Return the factors behind an engine's factor that is made of several, with their powers."""
     try:
-        parsed = expr.parse(name)
+        found = followed(expr.parse(name))[0]
     except expr.NotAnExpression:
-        return (name,)
-    return tuple(expr.factor(p) for p in expr.primitives(parsed)) or (name,)
+        return ((name, 1),)
+    return tuple(found.items()) or ((name, 1),)
+
+
+def followed(parsed: expr.Expr) -> tuple[dict[str, int], frozenset[str]]:
+    """Return the powers of each primitive in a price, and those that cannot be followed.
+
+    Of a cap only what is under it is followed: the ceiling is the protocol's, not the market's. The
+    lowest of several prices cannot be followed: which one it is may change.
+    """
+    match parsed:
+        case expr.Constant():
+            return {}, frozenset()
+        case expr.Product(parts):
+            powers: dict[str, int] = {}
+            blind: frozenset[str] = frozenset()
+            for part in parts:
+                more, unseen = followed(part)
+                powers, blind = multiplied(powers, more), blind | unseen
+            return powers, blind
+        case expr.Quotient(over, under):
+            up, a = followed(over)
+            down, b = followed(under)
+            return multiplied(up, {f: -p for f, p in down.items()}), a | b
+        case expr.Cap(inner, _):
+            return followed(inner)
+        case expr.Min():
+            return {}, frozenset(expr.factor(p) for p in expr.primitives(parsed))
+        case _:
+            return {expr.factor(parsed): 1}, frozenset()
+
+
+def multiplied(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """Return the powers of a product of two prices."""
+    total = {f: one.get(f, 0) + other.get(f, 0) for f in {**one, **other}}
+    return {f: p for f, p in total.items() if p}
 
 
 def matches(

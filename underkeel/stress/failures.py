@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from risk.liquidation import engine_for
 from risk.scenario.play import play
 from risk.scenario.types import Point
 from underkeel.stress.factors import composite
@@ -41,11 +40,9 @@ def _protocols(book: Book) -> list[Result]:
 def _oracles(book: Book, how: Play) -> list[Result]:
     judged = {
         (chain, part)
-        for chain, held in book.held.items()
-        for one in held
-        if (engine := engine_for(one.position)) is not None
-        for factor in engine.factors(one.position.state)
-        for part in composite(factor.name)
+        for chain, own in book.own.items()
+        for name in own
+        for part, _ in composite(name)
     }
     results = []
     for known in book.factors:
@@ -54,9 +51,9 @@ def _oracles(book: Book, how: Play) -> list[Result]:
         worst: Result | None = None
         for lie in (0.5, 2.0):
             paths = {}
-            for chain, held in book.held.items():
+            for chain, own in book.own.items():
                 moves = {known.name: lie} if chain == known.chain else {}
-                paths[chain] = (Point(with_composites(moves, held), {}),)
+                paths[chain] = (Point(with_composites(moves, own), {}),)
             title = f"The oracle {known.shown} says {'half' if lie < 1 else 'double'}"
             moved = (Moved(known, lie - 1, "oracle only"),)
             name = f"oracle-{known.shown}"

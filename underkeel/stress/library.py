@@ -6,9 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from underkeel.config.problems import did_you_mean, dotted
+from underkeel.config.problems import did_you_mean, dotted, one_line
 from underkeel.errors import UsageError
 
 SHIPPED: Final = Path(__file__).with_name("scenarios.toml")
@@ -25,6 +25,9 @@ Move = Annotated[
 ]
 
 
+Line = Annotated[str, AfterValidator(one_line)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,9 +35,9 @@ class _Strict(BaseModel):
 class Scenario(_Strict):
     """One named shock."""
 
-    title: str = ""
-    source: str = ""
-    moves: dict[str, Move] = {}
+    title: Line = ""
+    source: Line = ""
+    moves: dict[Line, Move] = {}
     other: Move | None = None
     discount: dict[str, Annotated[float, Field(gt=-1, le=100, allow_inf_nan=False)]] = {}
     gas: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 1.0
@@ -50,7 +53,7 @@ class Library(_Strict):
     """A file of scenarios."""
 
     groups: dict[str, list[str]] = {}
-    scenarios: dict[str, Scenario] = {}
+    scenarios: dict[Line, Scenario] = {}
 
     def scenario(self, name: str) -> Scenario:
         """Return a scenario by name; raises `UsageError` with the nearest name."""

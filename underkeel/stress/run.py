@@ -1,17 +1,19 @@
 """Play scenarios over a portfolio: what each name moves, every position's fate, and the sum."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chain.types import Address
+from protocols.morpho_blue.state import FeedLeaf
 from protocols.types import Position
 from risk.liquidation import engine_for
+from risk.scenario.many import with_products
 from risk.scenario.play import play, value
 from risk.scenario.types import Exposed, Fate, Moves, Path, Point, path_to
 from underkeel.portfolio import Portfolio
 from underkeel.shock import same_name
+from underkeel.stress.borrowers import Borrowers
 from underkeel.stress.factors import Known, composite, factors_of
 from underkeel.stress.library import Library, Scenario, at
 from underkeel.stress.values import exposed
@@ -26,13 +28,18 @@ class Book:
     """A portfolio made ready: what is held, chain by chain, and the prices it hangs on."""
 
     held: Mapping[str, tuple[Exposed, ...]]
+    own: Mapping[str, tuple[str, ...]]
+    """By chain: the prices that liquidations go by."""
     factors: tuple[Known, ...]
     unread: tuple[str, ...]
     """What could not be read at all, with causes: in no sum, and so every sum is partial."""
+    borrowers: Borrowers = field(default_factory=Borrowers)
+    """Of vaults, where they were asked for."""
 
     @classmethod
-    def of(cls, portfolio: Portfolio) -> "Book":
+    def of(cls, portfolio: Portfolio, borrowers: Borrowers | None = None) -> "Book":
         """Value every position; a wallet without the receipts of positions that count there."""
+        lending = borrowers or Borrowers()
         held: dict[str, tuple[Exposed, ...]] = {}
         for chain in portfolio.chains:
             if chain.valuation is None:
@@ -42,12 +49,26 @@ class Book:
             held[chain.name] = tuple(exposed(_own(p, receipts), chain.valuation) for p in found)
         unread = [f"{c.name}: {c.cause}" for c in portfolio.chains if c.fault]
         unread += [f"{c.name}: {u.protocol} {u.market}: {u.cause}" for c, u in portfolio.unreadable]
-        return cls(held, factors_of(portfolio), tuple(unread))
+        own = {chain: own_factors(found) for chain, found in held.items()}
+        factors = factors_of(portfolio, feeds_of(held, lending))
+        return cls(held, own, factors, tuple(unread), lending)
 
     @property
     def positions(self) -> tuple[Exposed, ...]:
         """Return every position of every chain."""
         return tuple(e for found in self.held.values() for e in found)
+
+
+def feeds_of(
+    held: Mapping[str, tuple[Exposed, ...]], borrowers: Borrowers
+) -> Iterable[tuple[str, FeedLeaf]]:
+    """Yield the feeds that vaults' borrowers hang on, each with its chain."""
+    for chain, found in held.items():
+        for one in found:
+            stake = borrowers.stakes.get(one.position.id)
+            for lent, _ in stake.markets if stake else ():
+                if (parts := lent.oracle.parts) is not None:
+                    yield from ((chain, leaf) for leaf in (*parts.base_feeds, *parts.quote_feeds))
 
 
 def _own(position: Position, receipts: set[tuple[Address, Address]]) -> Position:
@@ -85,6 +106,8 @@ class Result:
     after_usd: float
     unknown: tuple[str, ...] = ()
     """Positions, and what could not be read, that no sum holds; with causes."""
+    nodes: tuple[str, ...] = ()
+    """Of the exposure graph, as chain/address, that fail."""
 
     @property
     def loss_usd(self) -> float:
@@ -153,7 +176,9 @@ def play_all(
     """Play every position along its chain's path and add up."""
     fates: list[Fate] = []
     for chain, found in book.held.items():
-        fates += [play(_cut(one, discount), paths[chain], gas_usd) for one in found]
+        path = paths[chain]
+        cut = (_bitten(_cut(one, discount), book.borrowers, path) for one in found)
+        fates += [play(one, path, gas_usd) for one in cut]
     return summed(name, title, source, moved, fates, book.positions, book.unread)
 
 
@@ -190,6 +215,22 @@ def _cut(one: Exposed, discount: Callable[[str], float]) -> Exposed:
     return replace(one, legs=legs)
 
 
+def _bitten(one: Exposed, borrowers: Borrowers, path: Path) -> Exposed:
+    """Return a vault's shares less what its borrowers leave unpaid on a path."""
+    stake, cause = borrowers.stakes.get(one.position.id), borrowers.unknown.get(one.position.id)
+    left = 1.0
+    if stake is not None:
+        try:
+            left = 1.0 - stake.lost(path)
+        except ArithmeticError as failure:
+            cause = f"its borrowers: {str(failure) or type(failure).__name__}"
+    if cause:
+        missing = (*one.position.unknown, cause)
+        return replace(one, position=replace(one.position, unknown=missing))
+    legs = tuple(v if v.unit is None else replace(v, unit=v.unit * left) for v in one.legs)
+    return one if left == 1.0 else replace(one, legs=legs)
+
+
 def _discount(scenario: Scenario) -> Callable[[str], float]:
     return lambda symbol: 1 + scenario.discount.get(symbol, 0.0)
 
@@ -207,7 +248,7 @@ def _points(
             for leg in range(legs):
                 points[known.chain][leg][known.name] = many[leg]
         moved.append(Moved(known, 0.0 if many is None else many[-1] - 1, why, assumed))
-    whole = {c: [with_composites(p, book.held[c]) for p in found] for c, found in points.items()}
+    whole = {c: [with_composites(p, book.own[c]) for p in found] for c, found in points.items()}
     return tuple(moved), whole
 
 
@@ -260,16 +301,19 @@ def _side(
     return scenario.other, "other", True
 
 
-def with_composites(moves: Moves, held: Iterable[Exposed]) -> Moves:
-    """Add the engines' factors that are products of others: they move as their parts do."""
-    found = dict(moves)
+def own_factors(held: Iterable[Exposed]) -> tuple[str, ...]:
+    """Return the names of all prices that liquidations of some positions go by, each once."""
+    names: dict[str, None] = {}
     for one in held:
         engine = engine_for(one.position)
-        for factor in engine.factors(one.position.state) if engine else ():
-            parts = composite(factor.name)
-            if parts != (factor.name,) and factor.name not in found:
-                found[factor.name] = prod(moves.get(part, 1.0) for part in parts)
-    return found
+        if engine is not None:
+            names.update((f.name, None) for f in engine.factors(one.position.state))
+    return tuple(names)
+
+
+def with_composites(moves: Moves, own: Iterable[str]) -> Moves:
+    """Add those of the engines' `own` factors that are products: they move as their parts do."""
+    return with_products(moves, own, composite)
 
 
 def _path(points: Sequence[Moves], steps: int) -> Path:
@@ -282,7 +326,7 @@ def _path(points: Sequence[Moves], steps: int) -> Path:
 def straight(book: Book, moves: Mapping[tuple[str, str], float], steps: int) -> Paths:
     """Return straight paths to multipliers by (chain, factor)."""
     paths = {}
-    for chain, held in book.held.items():
+    for chain, own in book.own.items():
         here = {f: m for (c, f), m in moves.items() if c == chain}
-        paths[chain] = _path([with_composites(here, held)], steps)
+        paths[chain] = _path([with_composites(here, own)], steps)
     return paths

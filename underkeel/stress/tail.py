@@ -13,27 +13,25 @@ from risk.market.paths import simulate
 from risk.market.residuals import standardise
 from risk.market.returns import align
 from risk.market.types import DAY_S, Covariance, PriceSeries, Residuals, Returns
-from risk.scenario.tail import (
-    Outcomes,
-    Tail,
-    Worst,
-    correlated,
-    normal_moves,
-    outcomes,
-    tail,
-    worst_within,
-)
-from risk.scenario.types import Exposed
-from underkeel.stress.run import Book, Play, play_all, straight, with_composites
+from risk.scenario.extreme import Beyond, Peaks, TooSmall, peaks
+from risk.scenario.many import outcomes
+from risk.scenario.play import value
+from risk.scenario.tail import Tail, Worst, correlated, normal_moves, tail, worst_within
+from underkeel.stress.factors import composite
+from underkeel.stress.run import Book, Play
 
 F64 = NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
 METHOD: Final = "filtered historical simulation, joint shocks by day"
 LEVELS: Final = (0.95, 0.99)
+BEYOND: Final = (0.99, 0.999, 0.9999)
+"""Levels at which the fitted tail is told."""
 SWEEP_CORRELATION: Final = (0.0, 0.5, 1.0)
 SWEEP_VOLATILITY: Final = (1.0, 2.0, 3.0)
 SWEEP_PATHS: Final = 1_000
 SIGMAS: Final = (2.0, 3.0)
+WORST_STEPS: Final = 4
+"""Even steps of the logarithm toward each move that the search for the worst tries."""
 
 
 def key(chain: str, factor: str) -> str:
@@ -97,6 +95,8 @@ class Risk:
     paths: int
     method: str
     tails: tuple[Tail, ...]
+    peaks: Peaks | str
+    """The tail beyond the paths, or why there is none."""
     parts: Mapping[str, float]
     """Of the expected shortfall at the highest level, in dollars by position; they add up to it."""
     liquidated_frac: float
@@ -118,7 +118,8 @@ def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, t
     blank = bool(book.unread or unknown) and len(unknown) == len(book.positions)
     if blank:  # nothing at all is known, and a loss of zero would be a lie
         gone = (*book.unread, *unknown)
-        return Risk(horizon_s, paths, METHOD, (), {}, 0.0, (), (), {}, gone)
+        nothing = "no position's worth is known"
+        return Risk(horizon_s, paths, METHOD, (), nothing, {}, 0.0, (), (), {}, gone)
     sweep = []
     for k in SWEEP_VOLATILITY:
         for s in SWEEP_CORRELATION:
@@ -136,6 +137,7 @@ def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, t
         paths=paths,
         method=METHOD,
         tails=tuple(tail(losses, level) for level in LEVELS),
+        peaks=_peaks(losses),
         parts=_parts(lost),
         liquidated_frac=float(hit.mean()),
         sweep=tuple(sweep),
@@ -143,6 +145,18 @@ def at_risk(book: Book, market: Market, how: Play, horizon_s: int, paths: int, t
         assumed=dict(market.residuals.assumed),
         unknown=(*book.unread, *unknown),
     )
+
+
+def _peaks(losses: F64) -> Peaks | str:
+    try:
+        return peaks(losses)
+    except TooSmall as refusal:
+        return str(refusal)
+
+
+def beyond(found: Peaks) -> tuple[Beyond, ...]:
+    """Return the fitted tail at the levels that lie beyond its threshold."""
+    return tuple(found.at(level) for level in BEYOND if level > found.least_level)
 
 
 def _whole(lost: Mapping[str, F64], paths: int) -> F64:
@@ -169,26 +183,27 @@ def _losses(
         own = [i for i, name in enumerate(factors) if name.startswith(f"{chain} ")]
         names = [factors[i].removeprefix(f"{chain} ") for i in own]
         for one in held:
-            found: Outcomes = outcomes(one, names, log[:, :, own], _widen, how.gas(1))
+            here, name = log[:, :, own], one.position.id
+            found = outcomes(one, names, here, composite, how.gas(1))
             tell(what, len(lost) + len(unknown) + 1, len(book.positions))
-            if not np.isfinite(found.loss_usd).all():
-                cause = found.cause or "on some paths its worth cannot be told"
-                unknown.append(f"{one.position.id}: {cause}")
+            cause = book.borrowers.unknown.get(name, found.cause)
+            if cause or not np.isfinite(found.loss_usd).all():
+                unknown.append(f"{name}: {cause or 'on some paths its worth cannot be told'}")
                 continue
-            lost[one.position.id] = found.loss_usd
+            lost[name] = found.loss_usd
+            if (stake := book.borrowers.stakes.get(name)) is not None:
+                start = value(one, None, {}) or 0.0
+                lost[name] += (start - lost[name]) * stake.all_lost(names, here)
             hit |= found.liquidated
     return lost, hit, unknown
 
 
-def _widen(moves: Mapping[str, float], held: Exposed) -> Mapping[str, float]:
-    return with_composites(moves, (held,))
-
-
 def _worst(book: Book, known: Covariance, how: Play, days: float, sigmas: float) -> Worst:
-    def loss(moves: Mapping[str, float]) -> float:
-        to = {}
-        for name, many in moves.items():
-            to[split(name)] = many
-        return play_all(book, straight(book, to, 4), how.gas(1), "").loss_usd
+    even = np.arange(1, WORST_STEPS + 1) / WORST_STEPS
+
+    def loss(log: F64) -> F64:
+        paths = log[:, None, :] * even[:, None]
+        lost, _, _ = _losses(book, known.factors, paths, how, lambda *_: None, "")
+        return _whole(lost, len(log))
 
     return worst_within(loss, known.factors, known.daily * days, sigmas)

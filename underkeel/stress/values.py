@@ -11,7 +11,7 @@ from protocols.prices import expr
 from protocols.prices.book import USD
 from protocols.types import Leg, Position, Price, Side
 from risk.scenario.types import Exposed, Valued
-from underkeel.stress.factors import composite
+from underkeel.stress.factors import followed, multiplied
 from underkeel.valuation import Valuation, worth
 
 Powers = Mapping[str, int]
@@ -33,9 +33,9 @@ def _valued(position: Position, leg: Leg, valuation: Valuation) -> Valued:
     room = inf
     own = _own(position, leg)
     if own is not None and isinstance(leg.price, Price):
-        powers, room = own
+        powers, room, unseen = own
         more, blind = _quote(leg.price, valuation)
-        powers = _times(powers, more)
+        powers, blind = multiplied(powers, more), blind | unseen
     return Valued(
         leg,
         None if unit is None else float(unit) / one,
@@ -46,27 +46,28 @@ def _valued(position: Position, leg: Leg, valuation: Valuation) -> Valued:
     )
 
 
-def _own(position: Position, leg: Leg) -> tuple[Powers, float] | None:
+def _own(position: Position, leg: Leg) -> tuple[Powers, float, frozenset[str]] | None:
     """Return how the protocol's own oracle follows factors, in its own currency."""
     state = position.state
     if isinstance(state, AaveAccount):
         for holding in state.holdings:
             if holding.reserve.asset == leg.token.address:
                 quote = quote_of(state, holding)
-                return None if quote is None else (_quoted(quote), _room(quote))
+                return None if quote is None else _quoted(quote)
     if isinstance(state, MorphoPosition) and leg.side is Side.COLLATERAL and state.oracle:
         parts = state.oracle.parts
         if parts is None:
-            return {state.oracle.address: 1}, inf
+            return {state.oracle.address: 1}, inf, frozenset()
         feeds = dict.fromkeys(leaf.feed for leaf in (*parts.base_feeds, *parts.quote_feeds))
-        return {feed: parts.power(feed) for feed in feeds}, inf
+        return {feed: parts.power(feed) for feed in feeds}, inf, frozenset()
     return None
 
 
-def _quoted(quote: Quote) -> Powers:
+def _quoted(quote: Quote) -> tuple[Powers, float, frozenset[str]]:
     if quote.constant:
-        return {}
-    return dict.fromkeys(composite(quote.factor), 1)
+        return {}, inf, frozenset()
+    powers, blind = expr_powers(quote.factor)
+    return powers, _room(quote), blind
 
 
 def _room(quote: Quote) -> float:
@@ -86,41 +87,9 @@ def _quote(price: Price, valuation: Valuation) -> tuple[dict[str, int], frozense
 
 
 def expr_powers(source: str) -> tuple[dict[str, int], frozenset[str]]:
-    """Return the powers of each primitive in a price, and those that cannot be followed.
-
-    Of a cap only what is under it is followed: the ceiling is the protocol's, not the market's. The
-    lowest of several prices cannot be followed: which one it is may change.
-    """
+    """Return the powers of each primitive in a price's text; see `factors.followed`."""
     try:
         parsed = expr.parse(source)
     except expr.NotAnExpression:
         return {source: 1}, frozenset()
-    return _powers(parsed)
-
-
-def _powers(parsed: expr.Expr) -> tuple[dict[str, int], frozenset[str]]:
-    match parsed:
-        case expr.Constant():
-            return {}, frozenset()
-        case expr.Product(parts):
-            powers: dict[str, int] = {}
-            blind: frozenset[str] = frozenset()
-            for part in parts:
-                more, unseen = _powers(part)
-                powers, blind = _times(powers, more), blind | unseen
-            return powers, blind
-        case expr.Quotient(over, under):
-            up, a = _powers(over)
-            down, b = _powers(under)
-            return _times(up, {f: -p for f, p in down.items()}), a | b
-        case expr.Cap(inner, _):
-            return _powers(inner)
-        case expr.Min():
-            return {}, frozenset(expr.factor(p) for p in expr.primitives(parsed))
-        case _:
-            return {expr.factor(parsed): 1}, frozenset()
-
-
-def _times(one: Powers, other: Powers) -> dict[str, int]:
-    total = {f: one.get(f, 0) + other.get(f, 0) for f in {**one, **other}}
-    return {f: p for f, p in total.items() if p}
+    return followed(parsed)

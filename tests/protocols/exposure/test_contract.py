@@ -110,7 +110,7 @@ def test_inspect__admin_given_up__nobody() -> None:
     [
         (safe(), "a non-standard Safe"),
         (safe(threshold=3), "its threshold is 3 of 2"),
-        (safe(more=OWNER), "more than 50 modules"),
+        (safe(more=OWNER), "its modules could not be read"),
     ],
 )
 def test_inspect__safe_that_is_not_as_it_should_be__said(contract: Contract, said: str) -> None:
@@ -127,6 +127,52 @@ def test_inspect__safe_whose_modules_or_guard_are_not_read__said() -> None:
     assert "its modules could not be read" in found.unknown
     assert any(text.startswith("its guard: lost") for text in found.unknown)
     assert [(p.verb, p.holder) for p in found.powers] == [(Verb.EXECUTE, None)]
+
+
+def paged(count: int) -> tuple[Contract, list[Address]]:
+    """Return a Safe with so many modules, listed as a Safe lists them, page by page."""
+    modules = [address(0x5000 + n) for n in range(count)]
+    contract, start, rest = safe(), q.SENTINEL, modules
+    while True:
+        page, rest = rest[: q.MOST_MODULES], rest[q.MOST_MODULES :]
+        following = rest[0] if rest else q.SENTINEL
+        contract.says(q.MODULES, start, q.MOST_MODULES, value=(page, following))
+        if not rest:
+            return contract, modules
+        start = page[-1]
+
+
+@pytest.mark.parametrize("count", [1, 50, 51, 120])
+def test_inspect__safe_with_pages_of_modules__every_one_is_a_way(count: int) -> None:
+    contract, modules = paged(count)
+    found = contract.facts()
+    assert found.safe is not None
+    assert list(found.safe.modules) == modules
+    assert [p.holder for p in found.powers] == modules
+    assert not any("modules" in text for text in found.unknown)
+
+
+def test_inspect__safe_with_modules_without_end__the_rest_is_nobodys_known() -> None:
+    contract, _ = paged(q.MOST_MODULES * (q.MOST_PAGES + 1))
+    found = contract.facts()
+    assert any("not all of its modules were read, only 1000" in text for text in found.unknown)
+    assert (found.powers[-1].verb, found.powers[-1].holder) == (Verb.EXECUTE, None)
+
+
+def test_inspect__safe_whose_pages_go_in_circles__modules_unknown() -> None:
+    contract = safe().says(q.MODULES, q.SENTINEL, q.MOST_MODULES, value=([OWNER], OWNER))
+    contract.says(q.MODULES, OWNER, q.MOST_MODULES, value=([OWNER], OWNER))
+    assert "its modules could not be read" in contract.facts().unknown
+
+
+def test_inspect__two_hundred_thousand_owners__not_decoded_and_not_nobodys() -> None:
+    contract, count = safe(), 200_000
+    words = (32).to_bytes(32, "big") + count.to_bytes(32, "big") + bytes(31) + b"\1" * (32 * count)
+    contract.answers[q.OWNERS.at(A)] = Ok(words[: 64 + 32 * count])
+    found = contract.facts()
+    assert found.kind is Kind.CONTRACT
+    assert (found.powers[-1].verb, found.powers[-1].holder) == (Verb.OWN, None)
+    assert "an answer of 6,400,064 bytes" in found.powers[-1].evidence
 
 
 def test_inspect__delay_beyond_reason__is_no_timelock() -> None:

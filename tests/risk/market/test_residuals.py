@@ -64,7 +64,7 @@ def test_standardise__given_sigma__is_what_is_assumed() -> None:
     empty = replace(returns(np.empty((0, 0))), factors=())
     found = standardise(empty, ["X"], sigma_assumed={"X": 0.001})
     assert found.sigma.tolist() == [0.001]
-    assert "assumed 0.1% a day" in found.assumed["X"]
+    assert "as stated 0.1% a day" in found.assumed["X"]
 
 
 def test_standardise__nothing_known__is_made_up_and_said() -> None:

@@ -1,45 +1,12 @@
-"""Tails of losses: against sorted lists, closed forms, and playing every path."""
-
-from collections.abc import Mapping
+"""Tails of losses: against sorted lists and closed forms."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from protocols.types import Side
-from risk.scenario.play import play, value
-from risk.scenario.tail import (
-    correlated,
-    normal_moves,
-    outcomes,
-    path_of,
-    tail,
-    worst_within,
-)
-from risk.scenario.types import Exposed
-from tests.risk.scenario.build import ETH, USD, leg, loan, pool_range, valued, wallet
+from risk.scenario.tail import correlated, normal_moves, tail, worst_within
 
 DICE = np.random.default_rng(3)
-
-
-@pytest.mark.parametrize(
-    "held", [loan(3), loan(10), pool_range(0, -600, 600)], ids=["3.0", "3.6", "range"]
-)
-def test_outcomes__every_path__is_what_playing_it_gives(held: Exposed) -> None:
-    log = np.cumsum(DICE.normal(size=(60, 4, 2)) * 0.06, axis=1)
-    found = outcomes(held, (ETH, USD), log)
-    start = value(held, None, {}) or 0.0
-    for row in range(60):
-        fate = play(held, path_of(held, (ETH, USD), log[row], lambda moves, _held: moves))
-        assert found.loss_usd[row] == pytest.approx(start - (fate.after_usd or 0.0), abs=1e-6)
-        assert found.liquidated[row] == bool(fate.taken)
-
-
-def test_outcomes__unpriced__nan_with_its_cause() -> None:
-    held = wallet(valued(leg(5, 10**18, Side.ASSET), None, {}, cause="no source"))
-    found = outcomes(held, (ETH,), np.zeros((5, 1, 1)))
-    assert np.isnan(found.loss_usd).all()
-    assert found.cause == "T5 has no price: no source"
 
 
 def test_tail__is_the_sorted_tails_mean() -> None:
@@ -85,8 +52,8 @@ def test_worst__linear_loss__is_the_closed_form() -> None:
     covariance = np.array([[0.04, 0.01], [0.01, 0.01]])
     slope = np.array([2.0, 1.0])
 
-    def loss(moves: Mapping[str, float]) -> float:
-        return float(-slope @ np.log([moves["a"], moves["b"]]))
+    def loss(log: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(-log @ slope)
 
     found = worst_within(loss, ("a", "b"), covariance, 2.0)
     best = 2.0 * float(np.sqrt(slope @ covariance @ slope))

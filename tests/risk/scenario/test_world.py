@@ -26,7 +26,7 @@ from risk.scenario.types import End, Exposed, Fate, path_to
 from tests.protocols.aave_v3.crowd import LIQUIDATOR, Crowd, account, gathered, later
 from tests.protocols.aave_v3.test_crowd import seized
 from tests.protocols.morpho_blue import scene
-from underkeel.stress.run import with_composites
+from underkeel.stress.run import own_factors, with_composites
 from underkeel.stress.values import exposed
 from underkeel.valuation import Valuation
 
@@ -82,7 +82,7 @@ def test_stress__real_aave__liquidated_until_over__leaves_what_the_model_says(
             continue
         many = FALLS[number % len(FALLS)]
         raw = next(f.raw for f in engine.factors(position.state) if f.name == factor)
-        moves = with_composites({factor: int(raw * many) / raw}, (held,))
+        moves = with_composites({factor: int(raw * many) / raw}, own_factors((held,)))
         fate = play(held, path_to(moves, moves))
         if not fate.taken:
             continue

@@ -48,6 +48,19 @@ def test_svg__a_graph__is_sound_xml_with_a_box_for_each_node() -> None:
     assert len(boxes) == len(drawn.graph.nodes)
 
 
+def test_svg__long_names__stay_within_their_boxes_and_positions_say_their_market() -> None:
+    drawn = chain()
+    position = next(n for n in drawn.graph.nodes if n.startswith("1:"))
+    drawn.labels[position] = "a market with WIDE LETTERS and a name that never ends"
+    root = ElementTree.fromstring(svg([drawn]))
+    small = [e for e in root.iter() if e.tag.endswith("text") and e.get("font-size") == "10"]
+    assert any((e.text or "").startswith("a market with WIDE") for e in small)
+    for text in small:
+        assert len(text.text or "") <= 28
+        # at the widest letter a line of eighteen fills its box; a longer one is told to fit
+        assert len(text.text or "") <= 18 or text.get("textLength") == "134"
+
+
 def test_dot__a_graph__quotes_what_must_be() -> None:
     text = dot([chain()])
     assert 'a \\"chain\\"' in text
@@ -57,7 +70,7 @@ def test_dot__a_graph__quotes_what_must_be() -> None:
 def test_caption__each_kind__says_what_it_is() -> None:
     drawn = chain()
     said = {caption(node, drawn.labels)[0] for node in drawn.graph.nodes.values()}
-    assert {"aave-v3", "proxy eip-1967-transparent", "safe 2 of 2", "timelock 60 s", "eoa",
+    assert {"aave-v3", "proxy eip-1967-transparent", "safe 2 of 2", "timelock 60 s", "key",
             "oracle ETH / USD"} <= said  # fmt: skip
 
 

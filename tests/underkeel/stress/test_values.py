@@ -95,9 +95,10 @@ def test_names__labels_symbols_ratios_and_groups() -> None:
 
 
 def test_composite__factor_that_is_a_product__moves_as_its_parts() -> None:
-    assert composite(f"mul(feed({A}), feed({B}))") == (A, B)
-    assert composite(A) == (A,)
-    assert composite("odd name") == ("odd name",)
+    assert composite(f"mul(feed({A}), feed({B}))") == ((A, 1), (B, 1))
+    assert composite(f"div(feed({A}), feed({B}))") == ((A, 1), (B, -1))
+    assert composite(A) == ((A, 1),)
+    assert composite("odd name") == (("odd name", 1),)
 
 
 def test_price_in_ether__moves_with_ether_though_nobody_holds_any() -> None:
