@@ -12,9 +12,10 @@ from enum import IntEnum
 from typing import Any, Final
 
 import rlp
-from eth_keys import keys
-from eth_keys.exceptions import BadSignature, ValidationError
+from eth_keys import datatypes
+from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException
 
 from chain.types import ZERO_ADDRESS, Address, checksum
@@ -54,7 +55,7 @@ class Signature:
     def signer(self, digest: bytes) -> Address:
         """Return the account whose key signed this digest of 32 bytes."""
         try:
-            found = keys.Signature(vrs=(self.y_parity, self.r, self.s))
+            found = datatypes.Signature(vrs=(self.y_parity, self.r, self.s))
             return Address(found.recover_public_key_from_msg_hash(digest).to_checksum_address())
         except (BadSignature, ValidationError, ValueError):
             raise BadTransaction("the signature belongs to no key") from None

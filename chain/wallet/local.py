@@ -3,7 +3,7 @@
 import secrets
 from typing import Final, NoReturn
 
-from eth_keys import keys
+from eth_keys.datatypes import PrivateKey
 
 from chain.transactions import (
     ORDER,
@@ -67,13 +67,13 @@ class Key:
     @property
     def address(self) -> Address:
         """The account that the key is of."""
-        return Address(keys.PrivateKey(self.__raw).public_key.to_checksum_address())
+        return Address(PrivateKey(self.__raw).public_key.to_checksum_address())
 
     def sign(self, digest: bytes) -> Signature:
         """Return the deterministic signature (RFC 6979) over a digest."""
         if len(digest) != 32:
             raise ValueError("a digest has 32 bytes")
-        found = keys.PrivateKey(self.__raw).sign_msg_hash(digest)
+        found = PrivateKey(self.__raw).sign_msg_hash(digest)
         return Signature(found.v, found.r, found.s)
 
     def reveal(self) -> bytes:

@@ -12,8 +12,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
-from eth_keys import keys
-from eth_keys.exceptions import ValidationError
+from eth_keys import datatypes
+from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
 
 from chain.errors import EndpointError
 from chain.transactions import (
@@ -128,11 +129,9 @@ class Web3Signer:
         """Learn the public key from a signature over a payload that is no transaction."""
         answer = self._request("eth_sign", [self.address, "0x" + b"public key".hex()])
         signature = self._signature(self._bytes(answer))
-        from eth_utils.crypto import keccak
-
         digest = keccak(b"\x19Ethereum Signed Message:\n10public key")
         verified_signature(self.label, self.address, digest, signature)
-        found = keys.Signature(vrs=(signature.y_parity, signature.r, signature.s))
+        found = datatypes.Signature(vrs=(signature.y_parity, signature.r, signature.s))
         return str(found.recover_public_key_from_msg_hash(digest).to_hex())
 
     def _at(self, path: str) -> str:
@@ -178,7 +177,7 @@ def account_of(public_key: str) -> Address:
     """Return the account of an uncompressed public key in 128 hex digits."""
     try:
         raw = bytes.fromhex(public_key.removeprefix("0x"))
-        return Address(keys.PublicKey(raw).to_checksum_address())
+        return Address(datatypes.PublicKey(raw).to_checksum_address())
     except (ValueError, ValidationError):
         raise SignerRefused("web3signer", "public_key is none", "give 128 hex digits") from None
 

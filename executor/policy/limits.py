@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chain.types import ZERO_ADDRESS, Address
+from chain.units import div_up
 from executor.policy.calls import Grants
 
 HOUR_S: Final = 3_600
@@ -68,7 +69,7 @@ class Price:
 
     def usd_e6(self, amount: int) -> int:
         """Return what an amount in base units is worth, rounded up."""
-        return -(-amount * self.usd_e8 // 10 ** (self.decimals + 2))
+        return div_up(amount * self.usd_e8, int(10 ** (self.decimals + 2)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def as_account(transaction: Transaction) -> dict[str, object]:
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(transactions(), keys_)
 def test_sign__any_transaction__gives_the_bytes_of_eth_account(
     transaction: Transaction, raw: bytes
@@ -105,7 +105,7 @@ def test_sign__any_transaction__gives_the_bytes_of_eth_account(
     assert (read.raw, read.hash) == (signed, tx_hash(signed))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(transactions(), keys_, st.data())
 def test_decode__any_byte_changed__is_another_transaction_or_none(
     transaction: Transaction, raw: bytes, data: st.DataObject
@@ -131,7 +131,7 @@ def test_decode__any_bytes__is_refused_or_written_alike(raw: bytes) -> None:
     assert read.raw == raw
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**64 - 1), addresses, u64, keys_)
 def test_authorize__any__is_that_of_eth_account_and_survives_its_form(
     chain_id: int, delegate: str, nonce: int, raw: bytes

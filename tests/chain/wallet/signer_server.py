@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
-from eth_keys import keys
+from eth_keys.datatypes import PrivateKey
 from eth_utils.crypto import keccak
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -54,7 +54,7 @@ class SignerServer:
 
     @property
     def public_key(self) -> str:
-        return keys.PrivateKey(self.raw).public_key.to_hex()
+        return PrivateKey(self.raw).public_key.to_hex()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -87,7 +87,7 @@ class SignerServer:
             self.status = 404
             return b"", "text/plain"
         digest = keccak(bytes.fromhex(asked["data"][2:]))
-        signed = keys.PrivateKey(self.raw).sign_msg_hash(digest)
+        signed = PrivateKey(self.raw).sign_msg_hash(digest)
         text = "0x" + signed.to_bytes()[:64].hex() + f"{27 + signed.v:02x}"
         return str(self.answer(text)).encode(), "text/plain; charset=utf-8"
 

@@ -91,7 +91,7 @@ def false_cast(tmp_path: Path, code: str) -> str:
         ("print('hello')", SignedOtherwise, "form"),
         ("sys.stderr.write('Device locked\\x1b[2J\\n'); sys.exit(1)", SignerRefused, "locked "),
         ("sys.exit(3)", SignerRefused, "without words"),
-        ("time.sleep(60)", SignerRefused, "within 0.5 s"),
+        ("time.sleep(60)", SignerRefused, "within 0.2 s"),
     ],
     ids=["form", "words", "error", "mute", "slow"],
 )
@@ -99,7 +99,7 @@ def test_sign__false_program__is_refused(
     code: str, error: type[WalletError], said: str, tmp_path: Path
 ) -> None:
     program = false_cast(tmp_path, code)
-    signer = CastSigner(Device("ledger"), ADDRESS, program=program, timeout_s=0.5)
+    signer = CastSigner(Device("ledger"), ADDRESS, program=program, timeout_s=0.2)
     with pytest.raises(error, match=said) as caught:
         signer.sign(FEE)
     assert "\x1b" not in str(caught.value)
