@@ -1,8 +1,9 @@
 """What leaves the owner's accounts, from the logs of a simulation.
 
-Net per token over all accounts of the owner together: what a flash loan brings and takes counts
-for nothing. A receipt token (aToken, vault share) that goes counts as any other token; a debt token
-counts where it comes: that is debt taken on.
+Net per token, over all accounts and guards of the owner together: what a flash loan brings and
+takes back counts for nothing, and what a sale brings does not make up for what was sold. A token
+without a price that is burnt from an account is a receipt given back, or a debt repaid; it does not
+count, as what was got for it does not either.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -11,15 +12,11 @@ from typing import Final, Protocol
 
 from eth_utils.crypto import keccak
 
-from chain.types import ZERO_ADDRESS, Address, checksum
+from chain.types import ZERO_ADDRESS, Address, address_of_word
 
-TRANSFER: Final = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
-SINGLE: Final = "0x" + keccak(
-    text="TransferSingle(address,address,address,uint256,uint256)"
-).hex()  # fmt: skip
-BATCH: Final = "0x" + keccak(
-    text="TransferBatch(address,address,address,uint256[],uint256[])"
-).hex()  # fmt: skip
+TRANSFER: Final = keccak(text="Transfer(address,address,uint256)")
+SINGLE: Final = keccak(text="TransferSingle(address,address,address,uint256,uint256)")
+BATCH: Final = keccak(text="TransferBatch(address,address,address,uint256[],uint256[])")
 
 
 class Logged(Protocol):
@@ -31,8 +28,8 @@ class Logged(Protocol):
         ...
 
     @property
-    def topics(self) -> tuple[str, ...]:
-        """0x and 64 hex digits each."""
+    def topics(self) -> tuple[bytes, ...]:
+        """32 bytes each."""
         ...
 
     @property
@@ -54,38 +51,44 @@ class Flows:
 def flows(
     logs: Iterable[Logged],
     accounts: Collection[Address],
+    priced: Collection[Address],
     *,
     value: int = 0,
-    debts: Collection[Address] = (),
 ) -> Flows:
     """Return what leaves the accounts. `value` is native coin that goes to somebody else."""
     net: dict[Address, int] = {}
     odd: list[str] = []
     for log in logs:
-        kind = log.topics[0] if log.topics else ""
+        kind = log.topics[0] if log.topics else b""
         if kind == TRANSFER and len(log.topics) == 3 and len(log.data) == 32:
-            source, target = (_account(topic) for topic in log.topics[1:3])
+            source, target = (address_of_word(topic) for topic in log.topics[1:3])
+            receipt = ZERO_ADDRESS in (source, target) and log.address not in priced
+            if receipt or (source in accounts) == (target in accounts):
+                continue
             amount = int.from_bytes(log.data)
-            sign = -1 if log.address in debts else 1
-            if source in accounts:
-                net[log.address] = net.get(log.address, 0) + sign * amount
-            if target in accounts:
-                net[log.address] = net.get(log.address, 0) - sign * amount
+            net[log.address] = net.get(log.address, 0) + (amount if source in accounts else -amount)
         elif kind == TRANSFER and len(log.topics) == 4:
-            source, target = (_account(topic) for topic in log.topics[1:3])
+            source, target = (address_of_word(topic) for topic in log.topics[1:3])
             if source in accounts and target not in accounts and target != ZERO_ADDRESS:
-                odd.append(f"NFT {int(log.topics[3], 16)} of {log.address}")
+                odd.append(f"NFT {int.from_bytes(log.topics[3])} of {log.address}")
         elif kind in (SINGLE, BATCH) and len(log.topics) == 4:
-            source, target = (_account(topic) for topic in log.topics[2:4])
+            source, target = (address_of_word(topic) for topic in log.topics[2:4])
             if source in accounts and target not in accounts:
                 odd.append(f"an ERC-1155 token of {log.address}")
         elif kind == TRANSFER:
-            odd.append(f"a transfer of {log.address} in a form of its own")
+            odd.append(f"something of {log.address}, by a transfer in a form of its own,")
     out = {token: amount for token, amount in net.items() if amount > 0}
     if value:
         out[ZERO_ADDRESS] = value
     return Flows(out, frozenset(net), tuple(odd))
 
 
-def _account(topic: str) -> Address:
-    return checksum("0x" + topic[-40:])
+def taken(logs: Iterable[Logged], account: Address) -> Mapping[Address, int]:
+    """Return by token what is taken from one account, nothing netted: what allowances must bear."""
+    sums: dict[Address, int] = {}
+    for log in logs:
+        if len(log.topics) == 3 and log.topics[0] == TRANSFER and len(log.data) == 32:
+            source, target = (address_of_word(topic) for topic in log.topics[1:3])
+            if source == account != target:
+                sums[log.address] = sums.get(log.address, 0) + int.from_bytes(log.data)
+    return sums

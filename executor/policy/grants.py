@@ -10,6 +10,7 @@ from typing import Final
 from chain.abi import Function
 from chain.calls import ReadFailed, Reads
 from chain.types import ZERO_ADDRESS, Address
+from executor.guard import codec as guard
 from executor.policy.calls import Approve, Grant, Grants
 from protocols.aave_v3 import actions as aave
 from protocols.adapter import Market
@@ -64,6 +65,8 @@ WRAPPED: Final = (
     Grant(wallet.WRAP, payable=True, swaps=False),
     Grant(wallet.UNWRAP, swaps=False),
 )
+GUARD: Final = (Grant(guard.EXECUTE), Grant(guard.PAUSE, swaps=False))
+"""A guard's own rules bound what `execute` does; `configure` is the owner's to send."""
 ROUTERS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "uniswap-v2": (Grant(V2_IN, own=((3,),)), Grant(V2_OUT, own=((3,),))),
     "uniswap-v3": (
@@ -100,12 +103,14 @@ def resolve(
     routers: Mapping[Address, str] | None = None,
     tokens: Iterable[Address] = (),
     wrapped: Address | None = None,
+    guards: Iterable[Address] = (),
     extra: Mapping[Address, Sequence[Grant]] | None = None,
 ) -> Reads[Grants]:
     """Yield one batch of reads, return what may be called on one chain.
 
     `routers` are kinds of venue by address. Approvals are allowed on `tokens`, the wrapped native
-    coin may be wrapped where "wallet" is allowed, and `extra` are the owner's own rows. Raises
+    coin may be wrapped where "wallet" is allowed, `guards` are guard contracts and accounts
+    delegated to one, and `extra` are the owner's own rows. Raises
     `ReadFailed` where a root does not tell its pool: a list with a hole would refuse rescues.
     """
     found: dict[Address, dict[bytes, Grant]] = {}
@@ -132,6 +137,8 @@ def resolve(
         add(token, TOKEN)
     if wrapped is not None and "wallet" in allow:
         add(wrapped, WRAPPED)
+    for address in guards:
+        add(address, GUARD)
     for address, rows in (extra or {}).items():
         add(address, rows)
     return found

@@ -37,18 +37,18 @@ def judge(
     if not idle:
         reading = _reading(limits, facts, transaction)
         found += [no(rule, what) for rule, what in reading.faults]
-        found += [no(r, w) for r, w in _effect(limits, facts, intent, transaction, reading)]
+        found += [no(r, w) for r, w in _effect(limits, facts, intent, transaction, reading, ledger)]
     usd_e6, missing = _usd(facts, transaction, idle=idle)
     found += [no(Rule.PRICE, f"nothing says what {token} is worth") for token in missing]
     found += [no(rule, what) for rule, what in _oracles(limits, facts, reading, idle=idle)]
     if usd_e6 is None:
         return None, tuple(found)
     reserved = renewed(ledger, intent.id, transaction.most_wei, usd_e6)
-    found += () if idle else uncounted(limits, ledger, facts.now)
-    found += over_caps(limits, ledger, facts.now, intent.id, reserved)
+    found += () if idle else uncounted(limits, ledger, ledger.now)
+    found += over_caps(limits, ledger, ledger.now, intent.id, reserved)
     found += below_floor(limits, ledger, transaction, intent.id, reserved)
     if not idle:
-        found += too_many(limits, ledger, facts.now, intent.id)
+        found += too_many(limits, ledger, ledger.now, intent.id)
     return reserved, tuple(found)
 
 
@@ -79,7 +79,12 @@ def _reading(limits: Limits, facts: Facts, transaction: Transaction) -> Reading:
 
 
 def _effect(
-    limits: Limits, facts: Facts, intent: Intent, transaction: Transaction, reading: Reading
+    limits: Limits,
+    facts: Facts,
+    intent: Intent,
+    transaction: Transaction,
+    reading: Reading,
+    ledger: Ledger,
 ) -> Iterator[tuple[Rule, str]]:
     """Yield what is wrong with the effect of a transaction that has one."""
     if facts.paused is not None:
@@ -109,8 +114,8 @@ def _effect(
     if limits.max_silence_s is not None:
         if facts.alive_at is None:
             yield Rule.HEARTBEAT, "there is no sign of life"
-        elif facts.now - facts.alive_at > limits.max_silence_s:
-            yield Rule.HEARTBEAT, f"the last sign of life is {facts.now - facts.alive_at} s old"
+        elif (silent := ledger.now - facts.alive_at) > limits.max_silence_s:
+            yield Rule.HEARTBEAT, f"the last sign of life is {silent} s old"
 
 
 def _approvals(facts: Facts, reading: Reading) -> Iterator[tuple[Rule, str]]:

@@ -92,6 +92,7 @@ class Facts:
     """What is known at the moment of a verdict. What is not known is None, never zero."""
 
     now: int
+    """Of the newest block: prices and deadlines are the chain's. Windows are the ledger's."""
     prices: Mapping[Address, Price]
     simulated: Simulated | None
     paused: str | None = None
