@@ -36,7 +36,8 @@ class Rules:
     @property
     def engine(self) -> int:
         """Return the revision whose rules are applied."""
-        return self.revision if self.revision is not None and self.known else NEWEST
+        said = self.revision  # asked for at every rounding: `known` again, without a call
+        return said if said is not None and 1 <= said <= NEWEST else NEWEST
 
     @property
     def version(self) -> str:

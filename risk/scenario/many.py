@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from protocols.uniswap_v3.math import Q96, sqrt_ratio_at_tick
 from protocols.uniswap_v3.state import UniswapV3State
-from risk.distance.linear import margin_of
+from risk.distance.linear import Margin, margin_of
+from risk.kernel import Accounts, tally
 from risk.liquidation import engine_of
 from risk.liquidation.engine import Engine
 from risk.scenario.liquidity import pair
@@ -33,6 +34,8 @@ NEAR: Final = 1e-6
 """Of the debt: steps whose margin comes as near as this are judged by integers."""
 UNITS: Final = 1_000
 """Base units: more than all roundings of one account together."""
+FUSED_FROM: Final = 100_000_000
+"""Tests from which on loading the compiled kernel is worth its seconds."""
 
 
 def alone(name: str) -> tuple[tuple[str, int], ...]:
@@ -57,8 +60,13 @@ def outcomes(
     log: F64,
     parts: Parts = alone,
     gas_usd: float = 0.0,
+    *,
+    safe: bool = False,
 ) -> Outcomes:
-    """Return what paths [paths, steps, n] of cumulative log returns do to a position."""
+    """Return what paths [paths, steps, n] of cumulative log returns do to a position.
+
+    `safe` where it is known that none of them comes near a liquidation: see `untouched`.
+    """
     paths = log.shape[0]
     start = value(held, None, {})
     causes = held.causes({})
@@ -68,10 +76,12 @@ def outcomes(
     place = {name: i for i, name in enumerate(factors)}
     lost = start - final_values(held, place, log[:, -1])
     hit = np.zeros(paths, bool)
+    engine = engine_of(held.position.state)
+    if engine is None or safe:
+        return Outcomes(lost, hit)
     near = _near(held.position.state, place, log, parts)
     rows = np.flatnonzero(near.any(axis=1))
-    engine = engine_of(held.position.state)
-    if engine is None or not len(rows):
+    if not len(rows):
         return Outcomes(lost, hit)
     player = _Player.of(held, engine, factors, log[rows], parts, gas_usd)
     for i, row in enumerate(rows.tolist()):
@@ -136,12 +146,11 @@ class _Player:
         step = int(near.argmax())
         while step < len(near):
             before = len(run.taken)
-            market = self._market(row, step)
             try:
-                advance(run, self.engine, step, self._prices(row, step), market, self.gas_usd)
+                advance(run, self.engine, step, self._prices(row, step), None, self.gas_usd)
             except ArithmeticError:
                 return None, bool(run.taken)
-            if len(run.taken) > before:
+            if len(run.taken) > before and step + 1 < len(near):
                 rest = self.log[row : row + 1, step + 1 :]
                 near = near.copy()
                 near[step + 1 :] = _near(run.state, self.place, rest, self.parts)[0]
@@ -169,6 +178,49 @@ def with_products(moves: Moves, own: Iterable[str], parts: Parts) -> Moves:
         if behind != alone(name) and name not in moves:
             found[name] = prod(moves.get(part, 1.0) ** power for part, power in behind)
     return found
+
+
+def untouched(
+    held: Sequence[Exposed], factors: Sequence[str], log: F64, parts: Parts = alone
+) -> frozenset[int]:
+    """Return which positions no step of any path brings near a liquidation, by their place.
+
+    All of them in all scenarios at once, as signs of one product: `risk.kernel`. Only those whose
+    margin is linear in the factors; of others it says nothing.
+    """
+    place = {name: i for i, name in enumerate(factors)}
+    rows: list[dict[int, float]] = []
+    known: list[int] = []
+    for at, one in enumerate(held):
+        margin = margin_of(one.position.state, cautious=True)
+        row = None if margin is None else _linear(margin, place, parts)
+        if row is not None:
+            known.append(at)
+            rows.append(row)
+    if not rows:
+        return frozenset()
+    prices = np.ones((len(factors) + 1, log.shape[0] * log.shape[1]))
+    np.exp(log.reshape(-1, len(factors)).T, out=prices[:-1])
+    fused = None if len(rows) * prices.shape[1] >= FUSED_FROM else False
+    counts = tally(Accounts.of(rows, len(prices)), prices, fused=fused).liquidatable
+    return frozenset(at for at, count in zip(known, counts.tolist(), strict=True) if not count)
+
+
+def _linear(margin: Margin, place: Mapping[str, int], parts: Parts) -> dict[int, float] | None:
+    """Return a margin's weight by factor, less all slack; None where it is not linear."""
+    row = {len(place): -(NEAR * margin.debt + UNITS)}
+    if not (np.isfinite(margin.weights).all() and np.isinf(margin.ceilings).all()):
+        return None
+    for weight, powers in zip(margin.weights.tolist(), margin.powers.tolist(), strict=True):
+        moved_by = {f: int(p) for f, p in zip(margin.factors, powers, strict=True) if p}
+        if any(f not in place and parts(f) != alone(f) for f in moved_by):
+            return None
+        moving = {f: p for f, p in moved_by.items() if f in place}
+        if list(moving.values()) not in ([], [1]):
+            return None
+        at = place[next(iter(moving))] if moving else len(place)
+        row[at] = row.get(at, 0.0) + weight
+    return row
 
 
 def _near(state: Any, place: Mapping[str, int], log: F64, parts: Parts) -> Bool:

@@ -92,10 +92,13 @@ def advance(
     engine: Engine[Any],
     step: int,
     prices: Mapping[str, int],
-    market: Moves,
+    market: Moves | None,
     gas_usd: float,
 ) -> Status:
-    """Liquidate what is due at the oracles' raw prices; return the status afterwards."""
+    """Liquidate what is due at the oracles' raw prices; return the status afterwards.
+
+    Without `market` penalties are not counted.
+    """
     play_one = UNWIND.get(type(run.state))
     if play_one is None:
         raise NotPlayed("its liquidations are not played yet")
@@ -130,7 +133,9 @@ def moved(raw: int, multiple: float) -> int:
     return max(1, raw * over // under)
 
 
-def _book(run: Run, step: int, done: Seizure, lost: Mapping[Address, int], market: Moves) -> None:
+def _book(
+    run: Run, step: int, done: Seizure, lost: Mapping[Address, int], market: Moves | None
+) -> None:
     """Take a seizure off the legs."""
     run.taken.append(
         Taken(step, done.debt, done.repaid, done.collateral, done.seized, done.protocol_fee, lost)
@@ -148,7 +153,8 @@ def _book(run: Run, step: int, done: Seizure, lost: Mapping[Address, int], marke
             part = min(rest, run.amounts[i])
             run.amounts[i] -= part
             rest -= part
-            run.penalty += weight * (valued.worth(part, market) or 0.0)
+            if market is not None:
+                run.penalty += weight * (valued.worth(part, market) or 0.0)
     for token, amount in lost.items():
         run.written_off[token] = run.written_off.get(token, 0) + amount
 

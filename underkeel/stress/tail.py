@@ -14,7 +14,7 @@ from risk.market.residuals import standardise
 from risk.market.returns import align
 from risk.market.types import DAY_S, Covariance, PriceSeries, Residuals, Returns
 from risk.scenario.extreme import Beyond, Peaks, TooSmall, peaks
-from risk.scenario.many import outcomes
+from risk.scenario.many import outcomes, untouched
 from risk.scenario.play import value
 from risk.scenario.tail import Tail, Worst, correlated, normal_moves, tail, worst_within
 from underkeel.stress.factors import composite
@@ -182,9 +182,11 @@ def _losses(
     for chain, held in book.held.items():
         own = [i for i, name in enumerate(factors) if name.startswith(f"{chain} ")]
         names = [factors[i].removeprefix(f"{chain} ") for i in own]
-        for one in held:
-            here, name = log[:, :, own], one.position.id
-            found = outcomes(one, names, here, composite, how.gas(1))
+        here = log[:, :, own]
+        quiet = untouched(held, names, here, composite)
+        for at, one in enumerate(held):
+            name = one.position.id
+            found = outcomes(one, names, here, composite, how.gas(1), safe=at in quiet)
             tell(what, len(lost) + len(unknown) + 1, len(book.positions))
             cause = book.borrowers.unknown.get(name, found.cause)
             if cause or not np.isfinite(found.loss_usd).all():

@@ -10,7 +10,8 @@ from protocols.morpho_blue.state import MorphoOracle
 from protocols.types import Leg, Position, Price, Side
 from risk.distance.linear import margin_of
 from risk.liquidation import engine_of
-from risk.scenario.many import alone, outcomes, with_products
+from risk.scenario import many
+from risk.scenario.many import alone, outcomes, untouched, with_products
 from risk.scenario.play import play, value
 from risk.scenario.types import Exposed, Point
 from tests.protocols.prices.build import AT
@@ -95,6 +96,27 @@ def test_outcomes__every_path__is_bit_by_bit_what_playing_it_gives(case: str, ga
     assert (found.loss_usd[hit] == lost[hit]).all()
     assert found.loss_usd == pytest.approx(lost, abs=1e-6)
     assert gas or engine_of(held.position.state) is None or hit.sum() > 0
+
+
+def test_untouched__are_those_that_no_path_liquidates__whoever_counts() -> None:
+    held = [loan(3, debt=debt) for debt in np.linspace(2_000, 15_900, 30).tolist()]
+    held += [borrower(), several(10), pool_range(0, -600, 600)]
+    log = paths(2, sigma=0.05)
+    found = untouched(held, (ETH, USD), log)
+    hit = [bool(outcomes(one, (ETH, USD), log).liquidated.any()) for one in held]
+    assert not any(hit[at] for at in found)
+    assert found == {at for at in range(31) if not hit[at]}
+    for at in found:
+        whole, quick = (outcomes(held[at], (ETH, USD), log, safe=safe) for safe in (False, True))
+        assert (whole.loss_usd == quick.loss_usd).all()
+
+
+def test_untouched__compiled_or_not__the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = [loan(3, debt=debt) for debt in np.linspace(2_000, 15_900, 30).tolist()]
+    log = paths(2, sigma=0.05)
+    plain = untouched(held, (ETH, USD), log)
+    monkeypatch.setattr(many, "FUSED_FROM", 0)
+    assert untouched(held, (ETH, USD), log) == plain
 
 
 def test_outcomes__an_oracle_that_divides__moves_as_its_parts() -> None:
