@@ -4,16 +4,18 @@ Everything is of one block. A strategy proposes drafts of transactions; only a s
 they do, so no strategy knows any protocol's arithmetic.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from chain.abi import Function, explain
-from chain.calls import NativeBalance, Ok, Read, ReadFailed, Reads, Unknown, gather
+from chain.calls import NativeBalance, Ok, Read, ReadFailed, Reads, Reverted, Unknown, gather
 from chain.client import Client
 from chain.simulation import Message, NotSimulated, Outcome, Override, Simulated, simulate
 from chain.types import ZERO_ADDRESS, Address, BlockRef
+from executor.guard import named_error
+from executor.swaps.types import Limits, Venue
 from executor.types import State
 from protocols.adapter import Market
 from protocols.effects import Effect
@@ -23,6 +25,8 @@ from protocols.types import Position, Price, Reading, Token, Unpriced, Unreadabl
 from risk.liquidation import health
 
 T = TypeVar("T")
+
+CAREFUL: Final = Limits(slippage_bps=50, max_cost_bps=100, max_gain_bps=100)
 
 BALANCE_OF = Function("balanceOf(address)(uint256)")
 ALLOWANCE = Function("allowance(address,address)(uint256)")
@@ -79,9 +83,12 @@ class Lab:
     positions: tuple[Position, ...]
     """The account's, as read at the block."""
     book: PriceBook
-    others: Callable[[BlockRef], Reads[Reading]] | None = None
-    """Prices to read besides, at any block."""
     overrides: Mapping[Address, Override] = field(default_factory=dict)
+    venues: tuple[Venue, ...] = ()
+    """Where tokens may be swapped."""
+    limits: Limits = CAREFUL
+    guard: Address | None = None
+    """The guard contract that flash loans go through."""
 
     # What is
 
@@ -175,9 +182,18 @@ class Lab:
 
 def reverted(output: bytes) -> str:
     """Say in words why a transaction failed."""
-    from chain.calls import Reverted
-
+    refusal = named_error(output)
+    if refusal is not None:
+        said = ", ".join(map(_argument, refusal.args))
+        return f"the guard refuses: {refusal.name}" + (f"({said})" if said else "")
     return explain(Reverted(output))
+
+
+def _argument(value: object) -> str:
+    """Return what a guard's error says; what the callee of a failed step said is in there."""
+    if isinstance(value, bytes) and len(value) != 32:
+        return reverted(value)
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _after(ran: Simulated[list[Reading | ReadFailed]], markets: Sequence[Market]) -> After:

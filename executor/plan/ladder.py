@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from executor.plan import health
+from executor.plan import deleverage, health, unwinding
 from executor.plan.build import Request, build, with_lost
 from executor.plan.candidate import Candidate, Goal, No
 from executor.plan.lab import Lab
@@ -16,6 +16,8 @@ RESTORING: Final[Mapping[Action, Strategy]] = {
     Action.REPAY: health.repay,
     Action.REPAY_WITH_ATOKENS: health.repay_with_atokens,
     Action.TOP_UP: health.top_up,
+    Action.WITHDRAW_AND_REPAY: unwinding.withdraw_and_repay,
+    Action.DELEVERAGE: deleverage.flash_deleverage,
 }
 """What can restore a health, in the order of the ladder: of equally cheap ones the first wins."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from chain.calls import ReadFailed, Reads
+from chain.calls import Unknown
 from chain.types import Address
 from executor.plan.lab import Lab
 from protocols.aave_v3 import actions as aave
@@ -123,13 +123,16 @@ def _mode(debt: Leg) -> int:
     return aave.STABLE if debt.name == "stable" else aave.VARIABLE
 
 
-def _aave(lab: Lab, position: Position) -> AaveVerbs:
-    def program() -> Reads[Address]:
-        (result,) = yield [GET_POOL.at(position.root)]
-        pool: Address = GET_POOL.decode(result)
-        return pool
+def pool_of(lab: Lab, provider: Address) -> Address | Unknown:
+    """Return the pool behind a `PoolAddressesProvider`."""
+    (result,) = lab.client.snapshot(lab.at).read([GET_POOL.at(provider)])
+    found: Address | Unknown = GET_POOL.known(result)
+    return found
 
-    return AaveVerbs(lab.read(program()), position.owner)
+
+def _aave(lab: Lab, position: Position) -> AaveVerbs | str:
+    pool = pool_of(lab, position.root)
+    return pool.reason if isinstance(pool, Unknown) else AaveVerbs(pool, position.owner)
 
 
 def _morpho(_lab: Lab, position: Position) -> MorphoVerbs:
@@ -137,7 +140,7 @@ def _morpho(_lab: Lab, position: Position) -> MorphoVerbs:
     return MorphoVerbs(position.root, position.owner, position.state)
 
 
-VERBS: Final[Mapping[type[State], Callable[[Lab, Any], Verbs]]] = {
+VERBS: Final[Mapping[type[State], Callable[[Lab, Any], Verbs | str]]] = {
     AaveAccount: _aave,
     MorphoPosition: _morpho,
 }
@@ -148,10 +151,7 @@ def verbs_of(lab: Lab, position: Position) -> Verbs | str:
     make = VERBS.get(type(position.state)) if position.state is not None else None
     if make is None:
         return f"nothing of {position.protocol} is known that could be done"
-    try:
-        return make(lab, position)
-    except ReadFailed as failure:
-        return failure.cause
+    return make(lab, position)
 
 
 def debts(position: Position) -> tuple[Leg, ...]:

@@ -19,6 +19,8 @@ from executor.plan.cost import gas_price
 from executor.plan.lab import Lab
 from executor.plan.types import Plan, PositionView
 from executor.plan.view import view
+from executor.swaps.types import Venue
+from executor.swaps.uniswap_v3 import UniswapV3
 from protocols.adapter import Market
 from protocols.prices.book import PriceBook
 from protocols.registry import BY_NAME
@@ -55,6 +57,12 @@ def markets_of(world: World[Anvil]) -> tuple[Market, ...]:
     )
 
 
+def venues_of(world: World[Anvil]) -> tuple[Venue, ...]:
+    page = world.book["uniswap-v3"]
+    places = (checksum(page[key]) for key in ("factory", "quoter", "router"))
+    return (UniswapV3("Uniswap v3", *places, router_02=False),)
+
+
 def lab_of(world: World[Anvil], account: str, wallet: str | None = None, **more: Any) -> Lab:
     """Read an account as the command line does; `more` replaces parts of the lab."""
     client = client_of(world)
@@ -80,6 +88,7 @@ def lab_of(world: World[Anvil], account: str, wallet: str | None = None, **more:
         markets=markets,
         positions=tuple(positions),
         book=PriceBook(own=tuple(prices), wrapped_native=weth),
+        venues=venues_of(world),
     )
     return replace(lab, **more)
 

@@ -102,6 +102,28 @@ def test_restore__with_atokens__is_sized_to_one_unit(scene: World[Anvil], market
     assert carry_out(scene, plan) == plan.after
 
 
+@pytest.mark.parametrize("market", MARKETS)
+def test_restore__withdraw_and_repay__is_sized_to_one_unit(
+    scene: World[Anvil], market: str
+) -> None:
+    lab = lab_of(scene, OWNER)
+    position = position_in(lab, market)
+    target = TARGET if market == "Morpho" else LOW
+    plan = restore(lab, Goal(position, target), [Action.WITHDRAW_AND_REPAY], request_of(lab))
+    assert isinstance(plan, Plan), plan
+    health = health_of(plan.after, position.id)
+    assert health is not None
+    assert target <= health < target + 10**12
+    (swap,) = plan.cost.swaps
+    assert swap.cost_bps is not None
+    assert 0 < swap.cost_bps < 100
+    assert plan.cost.total_usd is not None
+    assert carry_out(scene, plan) == plan.after
+    router = scene.book["uniswap-v3"]["router"]
+    for symbol in ("USDC", "WETH", "DAI"):
+        assert scene.token(symbol).call("allowance", OWNER, router) == 0
+
+
 def test_restore__several_ways__takes_the_cheapest_and_says_why(scene: World[Anvil]) -> None:
     give(scene, OWNER, USDC=30_000, WETH=30)
     lab = lab_of(scene, OWNER)
