@@ -1,6 +1,6 @@
 """Read creation code and ABIs out of the installed packages, and link libraries.
 
-Packages lay their artifacts out in five ways; each reader below is one way.
+Packages lay their artifacts out in six ways; each reader below is one way.
 """
 
 from __future__ import annotations
@@ -92,6 +92,13 @@ class Packages:
         folder = f"@balancer-labs/v2-deployments/dist/tasks/{task}/artifact"
         data = _json(self.modules / folder / f"{name}.json")
         return Artifact(name, data["abi"], data["bytecode"], {})
+
+    def foundry(self, package: str, folder: str, name: str) -> Artifact:
+        """Foundry: `<folder>/<name>.sol/<name>.json`."""
+        path = self.modules / package / folder / f"{name}.sol" / f"{name}.json"
+        data = _json(path)
+        code = data["bytecode"]
+        return Artifact(name, data["abi"], code["object"], _links(code["linkReferences"]))
 
     def typechain(self, package: str, name: str) -> Artifact:
         """Typechain factories: JavaScript with `_abi` and `_bytecode` literals."""

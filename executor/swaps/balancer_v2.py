@@ -21,9 +21,7 @@ STEPS: Final = "(bytes32,uint256,uint256,uint256,bytes)[]"
 FUNDS: Final = "(address,bool,address,bool)"
 POOL_TOKENS: Final = Function("getPoolTokens(bytes32)(address[],uint256[],uint256)")
 QUERY: Final = Function(f"queryBatchSwap(uint8,{STEPS},address[],{FUNDS})(int256[])")
-SWAP: Final = Function(
-    f"batchSwap(uint8,{STEPS},address[],{FUNDS},int256[],uint256)(int256[])"
-)
+SWAP: Final = Function(f"batchSwap(uint8,{STEPS},address[],{FUNDS},int256[],uint256)(int256[])")
 GIVEN_IN, GIVEN_OUT = 0, 1
 MOST: Final = 2**112 - 1
 """The Vault keeps balances in 112 bits."""

@@ -101,9 +101,9 @@ class Route:
         return (self.hops[0].token_in, *(hop.token_out for hop in self.hops))
 
     @property
-    def pools(self) -> frozenset[tuple[str, str]]:
+    def pools(self) -> frozenset[str]:
         """What must not be used twice: a quote does not know of another one in its pool."""
-        return frozenset((self.venue.name, hop.pool.id) for hop in self.hops)
+        return frozenset(hop.pool.id for hop in self.hops)
 
     @property
     def key(self) -> str:

@@ -3,7 +3,8 @@
 Reads: `factory` of the router; `getPair` of the factory, `getReserves` of the pair;
 `getAmountsOut` and `getAmountsIn` of the router, which know the fork's own fee.
 Rounds: as the router, what comes out down, what goes in up.
-A token that takes a fee on its transfers gives less than the quote: its swap reverts.
+A token that takes a fee on its transfers gives less than the quote: exact-in reverts at its bound,
+exact-out too if the fee is on what goes in.
 """
 
 from collections.abc import Sequence
@@ -24,8 +25,9 @@ RESERVES: Final = Function("getReserves()(uint112,uint112,uint32)")
 AMOUNTS_OUT: Final = Function("getAmountsOut(uint256,address[])(uint256[])")
 AMOUNTS_IN: Final = Function("getAmountsIn(uint256,address[])(uint256[])")
 SWAP_IN: Final = Function(
-    "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)(uint256[])"
+    "swapExactTokensForTokensSupportingFeeOnTransferTokens(uint256,uint256,address[],address,uint256)"
 )
+"""Of the router's two ways the one that looks at what the recipient has got."""
 SWAP_OUT: Final = Function(
     "swapTokensForExactTokens(uint256,uint256,address[],address,uint256)(uint256[])"
 )

@@ -51,8 +51,8 @@ class UniswapV3:
         reads = [FACTORY.at(self.quoter), FACTORY.at(self.router)]
         keys = [(*pair, fee) for pair in pairs for fee in self.fees]
         for key in keys:
-            where = GET_POOL.pointer(self.factory, *key)
-            reads += [GET_POOL.at(self.factory, *key), SLOT0.at(where), LIQUIDITY.at(where)]
+            at = GET_POOL.pointer(self.factory, *key)
+            reads += [GET_POOL.at(self.factory, *key), SLOT0.at(at), LIQUIDITY.at(at)]
         quoter, router, *results = yield reads
         belongs(self.name, "quoter", self.quoter, self.factory, FACTORY, quoter)
         belongs(self.name, "router", self.router, self.factory, FACTORY, router)

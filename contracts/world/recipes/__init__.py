@@ -13,6 +13,7 @@ from world.recipes import (
     chainlink,
     compound_v2,
     erc4626,
+    hostile,
     metamorpho,
     morpho,
     multicall3,
@@ -20,6 +21,7 @@ from world.recipes import (
     tokens,
     uniswap_v2,
     uniswap_v3,
+    uniswap_v4,
 )
 
 RECIPES: tuple[Recipe, ...] = (
@@ -36,4 +38,6 @@ RECIPES: tuple[Recipe, ...] = (
     safe.RECIPE,
     compound_v2.RECIPE,
     balancer_v2.RECIPE,
+    uniswap_v4.RECIPE,
+    hostile.RECIPE,
 )

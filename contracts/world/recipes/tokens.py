@@ -26,8 +26,16 @@ NASTY = (
     ("RVRT", "RevertingToken", 18, "none"),
 )
 
+HOSTILE = ("HangingToken", "SkimmingToken")
+"""Deployed by the recipe of their pools, and in no one's wallet."""
+
 JOB = Job(
-    "tokens", "0.8.26", tuple(f"ours/NastyTokens.sol:{contract}" for _, contract, _, _ in NASTY)
+    "tokens",
+    "0.8.26",
+    (
+        *(f"ours/NastyTokens.sol:{contract}" for _, contract, _, _ in NASTY),
+        *(f"ours/HostileTokens.sol:{contract}" for contract in HOSTILE),
+    ),
 )
 
 
