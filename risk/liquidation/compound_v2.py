@@ -6,6 +6,8 @@ borne = ⌊⌊⌊factor·rate/1e18⌋·price/1e18⌋·cTokens/1e18⌋ and owed =
 `CToken.liquidateBorrow`, which accrues the market repaid and the market seized and no other. The
 others count as they are stored, and anybody may accrue any of them first. So a debt counts accrued,
 collateral stored unless it is what is seized, and where one market has both, the worse of the two.
+Where coins are repaid to a cETH that the borrower also supplied to, the coins on their way count as
+its cash: of one coin at least.
 """
 
 from collections.abc import Mapping, Sequence
@@ -95,11 +97,7 @@ class CompoundEngine:
         counted = [h for h in state.holdings if h.entered and (h.tokens or h.debt)]
         if state.clock is None or pace is None or any(h.market.book is None for h in counted):
             return Instant(None, exact=False)
-        horizon = int(horizon_s / pace)
-        first, last = (
-            _first(state, horizon, least=False),
-            _first(state, horizon, least=True),
-        )
+        first, last = crossings(state, int(horizon_s / pace))
         exact = state.clock is Clock.SECONDS and first == last and first.exact
         return Instant(None if first.at is None else int(first.at * pace), exact)
 
@@ -261,6 +259,14 @@ class _Straight:
             min(ends) // self.scale + self.offset - self.dropped,
             -(-max(ends) // self.scale) + self.offset + self.raised,
         )
+
+
+def crossings(state: CompoundAccount, horizon: int) -> tuple[Edge, Edge]:
+    """Return the first block or second ahead at which interest alone leaves a shortfall.
+
+    Twice: if debts are the greatest, and if they are the least, that they can be.
+    """
+    return _first(state, horizon, least=False), _first(state, horizon, least=True)
 
 
 def _first(state: CompoundAccount, horizon: int, *, least: bool) -> Edge:

@@ -1,12 +1,13 @@
 """A Compound account's markets as a liquidation can meet them: stored or accrued, line by line."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from itertools import product
 from typing import TypeAlias
 
 from protocols.compound_v2.math import accrue, borne, debt_bounds, exchange_rate, owed
-from protocols.compound_v2.state import CHolding, CompoundAccount
+from protocols.compound_v2.state import Book, CHolding, CompoundAccount
 
 
 class PriceReverts(ArithmeticError):
@@ -25,6 +26,16 @@ class Variant:
     debt: int
 
 
+class Kind(IntEnum):
+    """How a market counts when the Comptroller looks for a shortfall."""
+
+    STORED = 0
+    ACCRUED = 1
+    PAID = 2
+    """Accrued, and with the coins of the repayment in it already: the cETH that a debt is repaid
+    to cannot tell them from its cash when the Comptroller asks it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One market that an account is in."""
@@ -32,6 +43,8 @@ class Line:
     holding: CHolding
     stored: Variant
     accrued: Variant
+    book: Book | None
+    """The market's, accrued."""
 
     @property
     def tokens(self) -> int:
@@ -39,22 +52,33 @@ class Line:
         return self.holding.tokens if self.holding.entered else 0
 
     @property
-    def options(self) -> tuple[bool, ...]:
-        """Return whether the market counts accrued, where a liquidator may choose.
+    def coins(self) -> bool:
+        """Tell whether repaying raises what the same market's cTokens bear for a moment."""
+        return self.holding.market.native and self.book is not None and bool(self.tokens)
+
+    @property
+    def touched(self) -> Kind:
+        """Return how the market counts once it was accrued."""
+        moves = self.holding.entered and self.stored != self.accrued
+        return Kind.ACCRUED if moves else Kind.STORED
+
+    @property
+    def options(self) -> tuple[Kind, ...]:
+        """Return how the market may count, where a liquidator may choose.
 
         A debt alone is never less when accrued, nor collateral alone worth less; of a market with
         both either may be worse.
         """
-        if not self.moves:
-            return (False,)
-        if self.tokens and self.accrued.debt:
-            return (False, True)
-        return (not self.tokens,)
+        if self.touched is Kind.STORED or (self.tokens and not self.accrued.debt):
+            return (Kind.STORED,)
+        return (Kind.STORED, Kind.ACCRUED) if self.tokens else (Kind.ACCRUED,)
 
-    @property
-    def moves(self) -> bool:
-        """Tell whether accruing changes what counts."""
-        return self.holding.entered and self.stored != self.accrued
+    def variant(self, kind: Kind, repaid: int) -> Variant:
+        """Return the market as it counts; `repaid` coins have arrived where it is paid."""
+        if kind is Kind.PAID and self.book is not None:
+            more = replace(self.book, cash=self.book.cash + repaid)
+            return Variant(exchange_rate(more, self.accrued.rate), self.accrued.debt)
+        return self.stored if kind is Kind.STORED else self.accrued
 
     def worth(self, variant: Variant, price: int) -> tuple[int, int]:
         """Return what the market bears, and what its debt weighs, at a price, wads."""
@@ -72,8 +96,8 @@ class Line:
         return price
 
 
-Choice: TypeAlias = tuple[bool, ...]
-"""By line: whether it is accrued when the Comptroller reckons."""
+Choice: TypeAlias = tuple[Kind, ...]
+"""By line: how it counts."""
 
 
 def lines(state: CompoundAccount, now: int | None = None, *, least: bool = False) -> list[Line]:
@@ -88,20 +112,22 @@ def lines(state: CompoundAccount, now: int | None = None, *, least: bool = False
 def _line(state: CompoundAccount, one: CHolding, now: int | None, least: bool) -> Line:
     market, book = one.market, one.market.book
     stored = Variant(market.stored_rate, one.stored_debt)
-    accrued = Variant(market.rate, one.debt)
-    if now is None or now <= state.now or book is None:
-        return Line(one, stored, accrued)
-    then, today = accrue(book, now), accrue(book, state.now)
+    if book is None:
+        return Line(one, stored, Variant(market.rate, one.debt), None)
+    today = accrue(book, state.now)
+    if now is None or now <= state.now:
+        return Line(one, stored, Variant(market.rate, one.debt), today)
+    then = accrue(book, now)
     known = ((one.stored_debt, book.index), (one.debt, today.index))
     bounds = debt_bounds(known, then.index)
     rate = exchange_rate(then, market.stored_rate)
-    return Line(one, stored, Variant(rate, bounds[0] if least else bounds[1]))
+    return Line(one, stored, Variant(rate, bounds[0] if least else bounds[1]), then)
 
 
 def choices(found: Sequence[Line]) -> list[Choice]:
     """Return every way of accruing that is worse than others at some prices, each once."""
     ways = {way for debt, collateral in pairs(found) for way in forced(found, debt, collateral)}
-    return sorted(ways) or [tuple(line.moves for line in found)]
+    return sorted(ways) or [tuple(line.touched for line in found)]
 
 
 def pairs(found: Sequence[Line]) -> list[tuple[int, int]]:
@@ -116,15 +142,20 @@ def pairs(found: Sequence[Line]) -> list[tuple[int, int]]:
 
 
 def forced(found: Sequence[Line], debt: int, collateral: int) -> Iterator[Choice]:
-    """Return the ways of accruing in which this pair is accrued."""
-    return product(
-        *((line.moves,) if i in (debt, collateral) else line.options
-          for i, line in enumerate(found))
-    )  # fmt: skip
+    """Return the ways of accruing in which this pair is repaid and seized."""
+
+    def options(i: int, line: Line) -> tuple[Kind, ...]:
+        if i == debt and line.coins:
+            return (Kind.PAID,)
+        return (line.touched,) if i in (debt, collateral) else line.options
+
+    return product(*(options(i, line) for i, line in enumerate(found)))
 
 
-def chosen(found: Sequence[Line], choice: Choice) -> Iterator[tuple[Line, Variant]]:
-    """Yield each line that the Comptroller counts, as it counts."""
-    for line, accrued in zip(found, choice, strict=True):
+def chosen(
+    found: Sequence[Line], choice: Choice, repaid: int = 1
+) -> Iterator[tuple[Line, Variant]]:
+    """Yield each line that the Comptroller counts, as it counts; the least repayment is 1."""
+    for line, kind in zip(found, choice, strict=True):
         if line.holding.entered:
-            yield line, line.accrued if accrued else line.stored
+            yield line, line.variant(kind, repaid)

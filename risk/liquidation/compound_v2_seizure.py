@@ -13,7 +13,7 @@ from typing import Final
 from chain.units import WAD
 from protocols.compound_v2.math import most_repaid, seize_ratio, seized
 from protocols.compound_v2.state import CompoundAccount
-from risk.liquidation.compound_v2_lines import Line, chosen, forced, lines, pairs
+from risk.liquidation.compound_v2_lines import Choice, Line, chosen, forced, lines, pairs
 from risk.liquidation.engine import NOW, Seizure, Terms
 
 SEIZE_PAUSED: Final = "seizing is paused"
@@ -44,16 +44,13 @@ def calls(
     Raises `PriceReverts` where an entered market has no price.
     """
     found = lines(state)
-    priced = [
-        line.price(prices) if line.holding.entered or line.holding.market.quote else 0
-        for line in found
-    ]
+    priced = prices_of(found, prices)
     for debt, collateral in pairs(found):
         owes, holds = found[debt], found[collateral]
         deprecated = owes.holding.market.deprecated
         if not holds.holding.tokens:
             continue
-        if not (always or deprecated or _short(found, priced, debt, collateral)):
+        if not (always or deprecated or worst_way(found, priced, debt, collateral)[0] < 0):
             continue
         most = owes.accrued.debt
         if not deprecated:
@@ -64,6 +61,8 @@ def calls(
         except ZeroDivisionError:
             continue
         repaid = min(most, most_repaid(ratio, holds.holding.tokens))
+        if owes.coins and not (always or deprecated):
+            repaid = _most_short(found, priced, debt, collateral, repaid)
         if not repaid:
             continue
         tokens = seized(ratio, repaid)
@@ -80,14 +79,49 @@ def calls(
         )
 
 
-def _short(found: Sequence[Line], priced: Sequence[int], debt: int, collateral: int) -> bool:
-    """Tell whether there is a shortfall with this pair accrued, and others as is worst."""
+def worst_way(
+    found: Sequence[Line], priced: Sequence[int], debt: int, collateral: int, repaid: int = 1
+) -> tuple[int, Choice]:
+    """Return what is borne less what is owed as this is repaid, with others as is worst."""
     by_line = {id(line): price for line, price in zip(found, priced, strict=True)}
-    for way in forced(found, debt, collateral):
-        worths = [line.worth(variant, by_line[id(line)]) for line, variant in chosen(found, way)]
-        if sum(weighs for _, weighs in worths) > sum(bears for bears, _ in worths):
-            return True
-    return False
+
+    def margin(way: Choice) -> int:
+        counted = chosen(found, way, repaid)
+        worths = (line.worth(variant, by_line[id(line)]) for line, variant in counted)
+        return sum(bears - weighs for bears, weighs in worths)
+
+    return min((margin(way), way) for way in forced(found, debt, collateral))
+
+
+def _most_short(
+    found: Sequence[Line], priced: Sequence[int], debt: int, collateral: int, most: int
+) -> int:
+    """Return the greatest repayment in coins that leaves a shortfall while it is under way.
+
+    One coin does: the coins that have arrived raise what the borrower's own cETH bears.
+    """
+
+    def short(repaid: int) -> bool:
+        return worst_way(found, priced, debt, collateral, repaid)[0] < 0
+
+    if not most or short(most):
+        return most
+    low, high = 1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if short(middle) else (low, middle)
+    return low
+
+
+def prices_of(found: Sequence[Line], prices: Mapping[str, int]) -> list[int]:
+    """Return every line's price; 0 where the Comptroller needs none and the oracle gives none.
+
+    Raises `PriceReverts` where an entered market has no price.
+    """
+    return [
+        line.price(prices) if line.holding.entered or line.holding.market.quote else 0
+        for line in found
+    ]
 
 
 def best_call(
