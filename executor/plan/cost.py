@@ -52,9 +52,10 @@ def data_fee(lab: Lab, drafts: Sequence[Draft], price: int) -> int | str:
     texts = [draft.effect.data + ENVELOPE for draft in drafts]
     results = lab.client.snapshot(lab.at).read([GET_L1_FEE.at(rule.oracle, t) for t in texts])
     try:
-        return sum(GET_L1_FEE.decode(result) for result in results)
+        fees: list[int] = [GET_L1_FEE.decode(result) for result in results]
     except ReadFailed as failure:
         return failure.cause
+    return sum(fees)
 
 
 def _arbitrum(lab: Lab, drafts: Sequence[Draft], price: int) -> int | str:

@@ -134,13 +134,13 @@ def _over(job: Job, now: int, venues: Sequence[Venue]) -> Candidate | str:
         return base
     rate = Fraction(base.max_in, due)
 
-    def draft(amount: int) -> Draft:
+    def draft(amount: int, floor: int) -> Draft:
         owed = job.loan.due(amount)
         takes = min(collateral.amount, -(-owed * rate.numerator // rate.denominator))
-        return _draft(job, amount, takes, resized(base, owed, takes))
+        return _draft(job, amount, takes, resized(base, owed, takes), floor)
 
     sized = least(
-        lambda amount: lab.health_after([draft(amount)], goal.position),
+        lambda amount: lab.health_after([draft(amount, job.guard.policy.floor)], goal.position),
         goal.target_raw,
         now,
         guess,
@@ -154,7 +154,7 @@ def _over(job: Job, now: int, venues: Sequence[Venue]) -> Candidate | str:
     )  # fmt: skip
     if isinstance(told, str):
         return told
-    final = draft(sized.amount)
+    final = draft(sized.amount, _floor(job))
     return Candidate(
         ACTION,
         final.what,
@@ -167,14 +167,14 @@ def _over(job: Job, now: int, venues: Sequence[Venue]) -> Candidate | str:
     )
 
 
-def _draft(job: Job, amount: int, takes: int, trade: Trade) -> Draft:
+def _draft(job: Job, amount: int, takes: int, trade: Trade, floor: int) -> Draft:
     lab, policy = job.lab, job.guard.policy
     key = intent_key(lab, job.goal)
     intent = GuardIntent(
         id=key,
         deadline=lab.time,
         max_base_fee=policy.max_base_fee,
-        min_health_factor_after=max(policy.floor, _floor(job)),
+        min_health_factor_after=floor,
         max_loss_bps=policy.max_loss_bps,
         flash_token=job.debt.token.address,
         flash_amount=amount,
@@ -196,8 +196,9 @@ def _draft(job: Job, amount: int, takes: int, trade: Trade) -> Draft:
 
 def _floor(job: Job) -> int:
     """Return the health that the guard holds the intent to: the target, less what prices and
-    slippage may take of it between planning and mining."""
-    return job.goal.target_raw * (BPS - job.lab.limits.slippage_bps) // BPS
+    slippage may take of it between planning and mining; the owner's floor at least."""
+    own = job.goal.target_raw * (BPS - job.lab.limits.slippage_bps) // BPS
+    return max(own, job.guard.policy.floor)
 
 
 def intent_key(lab: Lab, goal: Goal) -> bytes:

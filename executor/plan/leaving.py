@@ -32,18 +32,15 @@ def exit_vault(lab: Lab, position: Position) -> Proposals:
     shares = state.redeemable_shares
     if state.redeemable is None or not shares:
         return [No(action, "what the vault pays now is not known, or is nothing")]
+    notes: tuple[str, ...] = ()
     if shares < state.shares:
-        note = (
-            f"the vault pays {amount_text(shares, state.share)} of "
-            f"{amount_text(state.shares, state.share)} now",
-        )
-    else:
-        note = ()
+        paid, whole = amount_text(shares, state.share), amount_text(state.shares, state.share)
+        notes = (f"the vault pays {paid} of {whole} now",)
     what = f"redeem {amount_text(shares, state.share)} for {state.asset.symbol}"
     effect = vaults.redeem(state.vault, shares, position.owner, position.owner)
     left = state.shares - shares
     conditions = () if left else (Condition("position_gone", position.id),)
-    return [Candidate(action, what, (Draft(what, effect, lab.wallet),), conditions, notes=note)]
+    return [Candidate(action, what, (Draft(what, effect, lab.wallet),), conditions, notes=notes)]
 
 
 def close_lp(lab: Lab, position: Position) -> Proposals:

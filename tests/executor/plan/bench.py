@@ -24,7 +24,7 @@ from executor.swaps.uniswap_v3 import UniswapV3
 from protocols.adapter import Market
 from protocols.prices.book import PriceBook
 from protocols.registry import BY_NAME
-from protocols.types import Position
+from protocols.types import Position, Price, Unpriced
 
 VALID_S = 600
 
@@ -59,8 +59,8 @@ def markets_of(world: World[Anvil]) -> tuple[Market, ...]:
 
 def venues_of(world: World[Anvil]) -> tuple[Venue, ...]:
     page = world.book["uniswap-v3"]
-    places = (checksum(page[key]) for key in ("factory", "quoter", "router"))
-    return (UniswapV3("Uniswap v3", *places, router_02=False),)
+    factory, quoter, router = (checksum(page[key]) for key in ("factory", "quoter", "router"))
+    return (UniswapV3("Uniswap v3", factory, quoter, router, router_02=False),)
 
 
 def lab_of(world: World[Anvil], account: str, wallet: str | None = None, **more: Any) -> Lab:
@@ -73,7 +73,7 @@ def lab_of(world: World[Anvil], account: str, wallet: str | None = None, **more:
     programs = [BY_NAME[m.adapter].read(m, accounts, at) for m in markets]
     readings = client.snapshot(at).run(gather(programs))
     positions: list[Position] = []
-    prices = []
+    prices: list[Price | Unpriced] = []
     for reading in readings:
         assert not isinstance(reading, ReadFailed), reading
         positions += [p for p in reading.positions if isinstance(p, Position)]

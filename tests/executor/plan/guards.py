@@ -1,0 +1,106 @@
+"""Guards for the owner of a test: a module, or the delegate that the owner's account becomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from world.actors import morpho as morpho_actor
+from world.anvil import Anvil
+from world.node import Tx
+from world.world import World
+
+from chain.types import Address, checksum
+from executor.guard import (
+    NATIVE,
+    UNLIMITED,
+    Asset,
+    Lender,
+    LenderKind,
+    Policy,
+    Protocol,
+    delegate_init,
+    encode_configure,
+    grants,
+    module_init,
+    rule,
+)
+from executor.swaps.uniswap_v3 import SWAP_OUT
+
+FAR = 2**40
+GAS = 15_000_000
+
+
+def policy_of(world: World[Anvil], market: str, executor: str, **more: Any) -> Policy:
+    morpho = market == "Morpho"
+    values: dict[str, Any] = {
+        "executor": checksum(executor),
+        "valid_until": FAR,
+        "cooldown": 0,
+        "guardian": NATIVE,
+        "window": 86_400,
+        "max_loss_bps": 300,
+        "max_flash_fee_bps": 10,
+        "protocol": Protocol.MORPHO_BLUE if morpho else Protocol.AAVE_V3,
+        "may_borrow": False,
+        "market": checksum(
+            world.book["morpho"]["morpho"] if morpho else world.book[market]["pool"]
+        ),
+        "max_base_fee": 10**12,
+        "market_id": morpho_actor.market_id(world, "WETH/USDC") if morpho else bytes(32),
+        "trigger": 2 * 10**18,
+        "floor": 105 * 10**16,
+        "ceiling": UNLIMITED,
+        "max_window_loss": 10**13,
+    }
+    return Policy(**{**values, **more})
+
+
+def guard_of(
+    world: World[Anvil], market: str, owner: str, executor: str, *, form: str, **more: Any
+) -> Address:
+    """Deploy and configure a guard, and grant it what it needs; return its address."""
+    policy = policy_of(world, market, executor, **more)
+    init = (
+        module_init(policy.protocol, checksum(owner))
+        if form == "module"
+        else delegate_init(policy.protocol)
+    )
+    receipt = world.node.send(Tx(world.book.admin, None, "0x" + init.hex(), gas=GAS))
+    code_at = checksum(receipt["contractAddress"])
+    guard = code_at
+    if form == "delegate":
+        guard = checksum(owner)
+        world.node.set_code(owner, "0xef0100" + code_at[2:].lower())
+    data = encode_configure(policy, _assets(world, market), _lenders(world), _rules(world, guard))
+    world.node.send(Tx(owner, guard, "0x" + data.hex(), gas=GAS))
+    if form == "module":
+        amounts = {}
+        if market != "Morpho":
+            a_token = checksum(world.book[market]["tokens"]["WETH"]["a_token"])
+            amounts = {a_token: 2**128}
+        for call in grants(policy, guard, amounts):
+            world.node.send(Tx(owner, call.to, "0x" + call.data.hex(), gas=GAS))
+    return guard
+
+
+def _assets(world: World[Anvil], market: str) -> tuple[Asset, ...]:
+    symbols = ("WETH", "USDC") if market == "Morpho" else ("WETH", "USDC", "DAI")
+    found = []
+    for symbol in symbols:
+        token = checksum(world.book.tokens[symbol].address)
+        source = checksum(world.book["morpho"]["morpho"]) if market == "Morpho" else token
+        found.append(Asset(token, source, True, 0))
+    return tuple(found)
+
+
+def _lenders(world: World[Anvil]) -> tuple[Lender, ...]:
+    return (
+        Lender(LenderKind.MORPHO, checksum(world.book["morpho"]["morpho"])),
+        Lender(LenderKind.AAVE_V3, checksum(world.book["aave-3.6"]["pool"])),
+    )
+
+
+def _rules(world: World[Anvil], guard: Address) -> tuple[Any, ...]:
+    router = checksum(world.book["uniswap-v3"]["router"])
+    # the struct is dynamic: offset, then path offset, recipient, deadline and the amounts
+    return (rule(router, SWAP_OUT, None, None, guard),)

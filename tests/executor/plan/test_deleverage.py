@@ -1,0 +1,89 @@
+"""Flash deleverage through both forms of the guard: the health afterwards is the plan's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from world.actors import aave, morpho
+from world.anvil import Anvil
+from world.world import World, actor
+
+from executor.plan.candidate import Goal
+from executor.plan.ladder import restore
+from executor.plan.types import Action, Infeasible, Plan
+from executor.swaps.types import Limits
+from tests.executor.plan.bench import carry_out, health_of, lab_of, position_in, request_of
+from tests.executor.plan.guards import guard_of
+
+pytestmark = pytest.mark.world
+
+OWNER = actor("deleverage owner")
+EXECUTOR = actor("deleverage executor")
+TARGET = 15 * 10**17
+MARKETS = ("aave-3.0", "aave-3.6", "Morpho")
+
+
+@pytest.fixture(scope="module")
+def staged(anvil: World[Anvil]) -> Iterator[World[Anvil]]:
+    with anvil.node.rollback():
+        for who in (OWNER, EXECUTOR):
+            anvil.node.set_balance(who, 10**20)
+        for market in MARKETS[:2]:
+            aave.supply(anvil, market, OWNER, "WETH", 10)
+            aave.borrow(anvil, market, OWNER, "USDC", 20_000)
+        morpho.supply_collateral(anvil, "WETH/USDC", OWNER, 10)
+        morpho.borrow(anvil, "WETH/USDC", OWNER, 20_000)
+        anvil.node.travel(3_600)
+        yield anvil
+
+
+@pytest.fixture
+def scene(staged: World[Anvil]) -> Iterator[World[Anvil]]:
+    with staged.node.rollback():
+        yield staged
+
+
+@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("form", ["module", "delegate"])
+def test_deleverage__through_the_guard__reaches_the_target_within_one_unit(
+    scene: World[Anvil], market: str, form: str
+) -> None:
+    guard = guard_of(scene, market, OWNER, EXECUTOR, form=form)
+    lab = lab_of(scene, OWNER, EXECUTOR, guard=guard)
+    position = position_in(lab, market)
+    plan = restore(lab, Goal(position, TARGET), [Action.DELEVERAGE], request_of(lab))
+    assert isinstance(plan, Plan), plan
+    (step,) = plan.steps
+    assert step.guard == guard
+    assert step.sender == EXECUTOR
+    health = health_of(plan.after, position.id)
+    assert health is not None
+    assert TARGET <= health < TARGET + 10**10  # a cent of debt, or less
+    (swap,) = plan.cost.swaps
+    assert swap.cost_bps is not None
+    assert 0 < swap.cost_bps < 100
+    assert carry_out(scene, plan) == plan.after
+
+
+def test_deleverage__thin_market__refuses_for_slippage(scene: World[Anvil]) -> None:
+    guard = guard_of(scene, "aave-3.6", OWNER, EXECUTOR, form="delegate")
+    limits = Limits(slippage_bps=50, max_cost_bps=1, max_gain_bps=100)
+    lab = lab_of(scene, OWNER, EXECUTOR, guard=guard, limits=limits)
+    position = position_in(lab, "aave-3.6")
+    found = restore(lab, Goal(position, TARGET), [Action.DELEVERAGE], request_of(lab))
+    assert isinstance(found, Infeasible)
+    assert "too dear" in found.lost[0].reason
+
+
+def test_deleverage__stricter_guard__is_named(scene: World[Anvil]) -> None:
+    guard = guard_of(scene, "aave-3.6", OWNER, EXECUTOR, form="delegate", trigger=11 * 10**17)
+    lab = lab_of(scene, OWNER, EXECUTOR, guard=guard)
+    position = position_in(lab, "aave-3.6")
+    found = restore(lab, Goal(position, TARGET), [Action.DELEVERAGE], request_of(lab))
+    assert isinstance(found, Infeasible)
+    assert "the guard refuses: " in found.lost[0].reason
+    other = lab_of(scene, OWNER, OWNER, guard=guard)
+    found = restore(other, Goal(position, TARGET), [Action.DELEVERAGE], request_of(other))
+    assert isinstance(found, Infeasible)
+    assert "takes orders of" in found.lost[0].reason
