@@ -10,7 +10,6 @@ from typing import Final
 from chain.abi import Function
 from chain.calls import ReadFailed, Reads
 from chain.types import ZERO_ADDRESS, Address
-from executor.guard import codec as guard
 from executor.policy.calls import Approve, Grant, Grants
 from protocols.aave_v3 import actions as aave
 from protocols.adapter import Market
@@ -21,6 +20,10 @@ from protocols.wallet import actions as wallet
 
 GET_POOL: Final = Function("getPool()(address)")
 V2_IN: Final = Function("swapExactTokensForTokens(uint256,uint256,address[],address,uint256)()")
+V2_IN_FEE: Final = Function(
+    "swapExactTokensForTokensSupportingFeeOnTransferTokens("
+    "uint256,uint256,address[],address,uint256)()"
+)
 V2_OUT: Final = Function("swapTokensForExactTokens(uint256,uint256,address[],address,uint256)()")
 V3_IN: Final = Function("exactInput((bytes,address,uint256,uint256,uint256))()")
 V3_OUT: Final = Function("exactOutput((bytes,address,uint256,uint256,uint256))()")
@@ -65,10 +68,15 @@ WRAPPED: Final = (
     Grant(wallet.WRAP, payable=True, swaps=False),
     Grant(wallet.UNWRAP, swaps=False),
 )
-GUARD: Final = (Grant(guard.EXECUTE), Grant(guard.PAUSE, swaps=False))
+GUARD_EXECUTE: Final = Function(
+    "execute((bytes32,uint256,uint256,uint256,uint256,address,uint256,"
+    "(address,uint256,address,uint256,uint256,bytes)[]))()"
+)
+GUARD_PAUSE: Final = Function("pause()()")
+GUARD: Final = (Grant(GUARD_EXECUTE), Grant(GUARD_PAUSE, swaps=False))
 """A guard's own rules bound what `execute` does; `configure` is the owner's to send."""
 ROUTERS: Final[Mapping[str, tuple[Grant, ...]]] = {
-    "uniswap-v2": (Grant(V2_IN, own=((3,),)), Grant(V2_OUT, own=((3,),))),
+    "uniswap-v2": tuple(Grant(one, own=((3,),)) for one in (V2_IN, V2_IN_FEE, V2_OUT)),
     "uniswap-v3": (
         Grant(V3_IN, own=((0, 1),)),
         Grant(V3_OUT, own=((0, 1),)),
