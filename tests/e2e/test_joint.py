@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,9 @@ def test_risk__horizon__first_to_fall_is_the_least_beta(
         assert found["economic_distance_frac"] == pytest.approx(found["oracle_distance_frac"])
     shown = run("risk", "--horizon", "7d", "--config", config)
     assert max(len(line) for line in shown.out.splitlines()) <= 80
+    # an ellipsis stands within a shortened address or id, and never where a cell was cut
+    assert re.search(r"…(?![0-9A-Fa-f\n ]|$)", shown.out) is None
+    assert all(line.rstrip()[-1:] != "…" for line in shown.out.splitlines())
     assert "falls first" in shown.out
     assert "σ" in shown.out
     full = " ".join(run("risk", "--full", "--config", config).out.split())

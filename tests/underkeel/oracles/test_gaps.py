@@ -92,6 +92,30 @@ def test_market__several_pools__the_deepest_speaks() -> None:
     "other",
     [replace(ETH, label=""), replace(ETH, label="Something"), feed(address(7), "ETH / USD", 3)],
 )
+def test_market__other_side_crashed__a_pool_that_agrees_clears_the_feed() -> None:
+    dai = address(4)
+    tokens = {**TOKENS, dai: Priced("DAI", 1, frozenset({address(15)}))}
+    # ether fell to 3,000 on its feed, and the pool of both still says 4,000
+    crashed = pool(WETH, USDC, 4_000, 4_000, 10**13, (18, 6))
+    calm = pool(USDC, dai, 1.0001, 1.0001, 10**23, (6, 18))
+    dollar = FEEDS[1]
+    alone = Neighbours(FEEDS, tokens, [crashed]).market(dollar)
+    assert alone is not None
+    assert alone.mean_frac == pytest.approx(3 / 4 - 1, abs=1e-3)
+    cleared = Neighbours(FEEDS, tokens, [crashed, calm]).market(dollar)
+    assert cleared is not None
+    assert cleared.against == "DAI"
+    assert abs(cleared.mean_frac) < 1e-3
+    # a pool too thin to move anybody clears nobody
+    thin = pool(USDC, dai, 1.0001, 1.0001, 10**21, (6, 18))
+    still = Neighbours(FEEDS, tokens, [crashed, thin]).market(dollar)
+    assert still is not None
+    assert still.against == "WETH"
+    guilty = Neighbours(FEEDS, tokens, [crashed, calm]).market(ETH)
+    assert guilty is not None
+    assert guilty.mean_frac == pytest.approx(1 / 3, abs=1e-3)
+
+
 def test_market__feed_that_prices_no_such_token__has_none(other: Upkeep) -> None:
     assert Neighbours(FEEDS, TOKENS, [WETH_USDC]).market(other) is None
 

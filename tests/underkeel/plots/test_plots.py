@@ -1,5 +1,6 @@
 """Pictures: drawn without a display, the same each time, with numbers and words in them."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
@@ -56,6 +57,22 @@ def test_ladder__svg__every_rung_by_name_move_and_price(tmp_path: Path) -> None:
     assert unknown == []
     draw_ladder((), tmp_path / "none.svg")
     assert "Nothing here can be liquidated" in words(tmp_path / "none.svg")
+
+
+@needed
+def test_ladder__many_far_and_unsure__what_is_not_drawn_is_counted(tmp_path: Path) -> None:
+    from underkeel.plots.ladder import MOST_ROWS, draw_ladder
+
+    held = portfolio(*(loan(15_000 - 300 * i) for i in range(MOST_ROWS // 2 + 3))).assessments
+    draw_ladder(held, tmp_path / "a.svg")
+    text = words(tmp_path / "a.svg")
+    assert "6 farther not drawn." in text
+    doubtful = replace(loan(), notes=("odd",), verified=False)
+    draw_ladder(portfolio(loan(3_000), doubtful).assessments, tmp_path / "b.svg")
+    text = words(tmp_path / "b.svg")
+    assert "→ at" in text, "the dollar would have to rise beyond what is drawn"
+    assert "Unknown: m · 0x" in text
+    assert "not sure" in text
 
 
 @needed

@@ -156,6 +156,16 @@ def test_library__bad_file__says_where(tmp_path: Path, text: str, said: str) -> 
         library(path)
 
 
+def test_library__control_characters__are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[scenarios."a\\u001b[2J"]\ntitle = "x\\u0007"\nsource = "y\\u202e"')
+    found = library(path)
+    (name,) = set(found.scenarios) - set(ALL.scenarios)
+    assert name == "a\\x1b[2J"
+    assert found.scenario(name).title == "x\\x07"
+    assert found.scenario(name).source == "y\\u202e"
+
+
 def test_library__users_file__adds_and_replaces(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("[scenarios.may-2021]\nmoves = { ETH = -0.9 }\n[scenarios.new]\nother = -0.1")
