@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.fixtures_world"]
+pytest_plugins = ["tests.fixtures_world", "tests.fixtures_postgres"]
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 
 from executor.journal.errors import Damaged, JournalError, NotWritten
 
@@ -87,11 +93,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """Commit on exit, all or nothing; whatever the database refuses is `NotWritten`."""
+    """Commit on exit, all or nothing; whatever the database refuses is `NotWritten`.
+
+    A row that is there already is SQLAlchemy's `IntegrityError`: only the caller knows what it means.
+    """
     try:
         with engine.execution_options(**{_WRITES: True}).begin() as connection:
             yield connection
-    except JournalError:
+    except (JournalError, IntegrityError):
         raise
     except SQLAlchemyError as error:
         raise NotWritten(_words(error)) from None

@@ -57,7 +57,8 @@ class Row(NamedTuple):
 class Pending(NamedTuple):
     """What a process is about to do."""
 
-    index: int
+    which: int
+    """Index of the intent."""
     action: Action
     row: Row
     """As it was read; another one is refused."""
@@ -147,15 +148,15 @@ class Model:
 
     def _continue(self, world: World, p: int, pending: Pending) -> Iterator[tuple[str, World]]:
         free = world._replace(pending=_set(world.pending, p, None))
-        stale = self.fenced and world.rows[pending.index] != pending.row
+        stale = self.fenced and world.rows[pending.which] != pending.row
         action = pending.action
         view = self.view(
-            _set(world.rows, pending.index, pending.row), world.chain[: pending.height],
-            pending.index,
+            _set(world.rows, pending.which, pending.row), world.chain[: pending.height],
+            pending.which,
         )  # fmt: skip
         if isinstance(action, Send) and not pending.sent:
             payloads = frozenset(
-                _payload(pending.index, a) for a in pending.row.attempts if a.k in action.attempts
+                _payload(pending.which, a) for a in pending.row.attempts if a.k in action.attempts
             )
             after = pending._replace(sent=True)
             done = world._replace(pending=_set(world.pending, p, after))
@@ -164,8 +165,8 @@ class Model:
                 yield "sent, accepted", done._replace(pool=world.pool | payloads)
             return
         if isinstance(action, Sign):
-            attempt = self._attempt(view, pending.index, action)
-            payload = _payload(pending.index, attempt)
+            attempt = self._attempt(view, pending.which, action)
+            payload = _payload(pending.which, attempt)
             if self.send_first and not pending.sent:
                 after = pending._replace(sent=True)
                 yield "sent before recorded", world._replace(
@@ -204,7 +205,7 @@ class Model:
         )  # fmt: skip
 
     def _record(self, world: World, pending: Pending, change: Change) -> World:
-        row = pending.row if self.fenced else world.rows[pending.index]
+        row = pending.row if self.fenced else world.rows[pending.which]
         if not self.fenced:
             row = row._replace(intent=pending.row.intent)
         attempts = {a.k: a for a in row.attempts}
@@ -219,7 +220,7 @@ class Model:
             receipt,
             row.cancel and not change.heard,
         )
-        rows = _set(world.rows, pending.index, new)
+        rows = _set(world.rows, pending.which, new)
         if change.new_intent is not None:
             bound = {r.intent.nonce for r in rows if r.intent.state in rules.SENT | rules.WANTED}
             if change.new_intent.nonce in bound:  # the journal's unique index
