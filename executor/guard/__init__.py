@@ -1,0 +1,93 @@
+"""The on-chain guard as seen from here: its code, its call data, its state. Pure.
+
+The contracts are contracts/src/guard; what they promise is in docs/guard.md.
+"""
+
+from executor.guard.artifact import (
+    DELEGATE,
+    MODULE,
+    Artifact,
+    artifact,
+    delegate_init,
+    is_delegate_code,
+    module_init,
+)
+from executor.guard.codec import (
+    decode_execute,
+    encode_configure,
+    encode_execute,
+    encode_pause,
+    encode_resume,
+    pull,
+    rule,
+    step,
+)
+from executor.guard.grants import grants, revocations
+from executor.guard.reading import (
+    EXECUTED,
+    decode_executed,
+    named_error,
+    read_guard,
+    used_at,
+    when_used,
+)
+from executor.guard.types import (
+    ALL_NATIVE,
+    NATIVE,
+    UNLIMITED,
+    Asset,
+    Executed,
+    GuardError,
+    GuardIntent,
+    GuardState,
+    Lender,
+    LenderKind,
+    Policy,
+    Protocol,
+    Rule,
+    Step,
+    Unset,
+    Watched,
+)
+
+__all__ = [
+    "ALL_NATIVE",
+    "DELEGATE",
+    "EXECUTED",
+    "MODULE",
+    "NATIVE",
+    "UNLIMITED",
+    "Artifact",
+    "Asset",
+    "Executed",
+    "GuardError",
+    "GuardIntent",
+    "GuardState",
+    "Lender",
+    "LenderKind",
+    "Policy",
+    "Protocol",
+    "Rule",
+    "Step",
+    "Unset",
+    "Watched",
+    "artifact",
+    "decode_execute",
+    "decode_executed",
+    "delegate_init",
+    "encode_configure",
+    "encode_execute",
+    "encode_pause",
+    "encode_resume",
+    "grants",
+    "is_delegate_code",
+    "module_init",
+    "named_error",
+    "pull",
+    "read_guard",
+    "revocations",
+    "rule",
+    "step",
+    "used_at",
+    "when_used",
+]
