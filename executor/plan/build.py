@@ -87,7 +87,9 @@ def breach(condition: Condition, views: Sequence[PositionView]) -> str | None:
 
 
 def _amount(condition: Condition, found: PositionView | None) -> int:
-    """Return what a position holds of `side:asset`, the condition's name."""
+    """Return what a condition is about: allowances, or what is held of `side:asset`."""
+    if condition.name == "allowances":
+        return found.allowances if found is not None else 0
     side, _, asset = condition.name.partition(":")
     legs = found.legs if found is not None else ()
     return sum(leg.amount for leg in legs if leg.side == side and leg.asset == asset)

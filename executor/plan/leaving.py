@@ -81,7 +81,7 @@ def sweep_allowances(lab: Lab, position: Position) -> Proposals:
         for a in given
     )
     what = f"take {len(given)} allowances back"
-    return [Candidate(action, what, drafts, (Condition("no_allowances", position.id),))]
+    return [Candidate(action, what, drafts, (Condition("allowances", position.id, at_most=0),))]
 
 
 def move(lab: Lab, position: Position, leg: Leg, to: Market) -> Proposals:

@@ -77,6 +77,8 @@ class PositionView:
     equity_usd: str | None
     """None where a part has no price."""
     unknown: tuple[str, ...] = ()
+    allowances: int = 0
+    """How many others may take something."""
 
 
 @dataclass(frozen=True, slots=True)

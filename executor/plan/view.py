@@ -32,6 +32,7 @@ def view(position: Position, book: PriceBook) -> PositionView:
         health_scale=engine.scale if engine is not None else 1,
         equity_usd=None if worth is None else usd_text(worth),
         unknown=unknown,
+        allowances=sum(given.amount > 0 for given in position.allowances),
     )
 
 

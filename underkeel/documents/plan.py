@@ -83,6 +83,7 @@ class PlanPosition(Part):
     health_scale: Integer
     equity_usd: str | None = Field(description="Dollars as text, to the cent.")
     unknown: list[str]
+    allowances: Integer = Field(description="How many others may take something.")
 
 
 class PlanSwap(Part):
