@@ -101,7 +101,7 @@ def shown_settings(config: Config) -> dict[str, Any]:
     data |= {"version": settings.version, "mode": settings.mode, "timezone": settings.timezone}
     data["chains"] = {}
     for name, table in settings.chains.items():
-        shown = table.model_dump(mode="json", exclude={"markets"}, exclude_none=True)
+        shown = table.model_dump(mode="json", exclude={"markets", "venues"}, exclude_none=True)
         shown["rpc"] = [redact(url) for url in table.rpc]
         if table.ws:
             shown["ws"] = redact(table.ws)
@@ -109,6 +109,7 @@ def shown_settings(config: Config) -> dict[str, Any]:
             {"adapter": row.market.adapter, "name": row.market.name, **row.market.params}
             for row in table.markets
         ]
+        shown["venues"] = [dict(row.given) for row in table.venues]
         data["chains"][name] = shown
     data["history"] = settings.history.model_dump(mode="json")
     data["wallets"] = {n: w.model_dump(mode="json") for n, w in settings.wallets.items()}

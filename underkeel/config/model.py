@@ -26,6 +26,7 @@ from underkeel.config.values import (
     WsEndpoint,
     refuse,
 )
+from underkeel.config.venues import VenueRow, venue_row, venue_schema
 
 LATER = ("web", "channels", "heartbeat", "alert")
 """Sections of later versions: named, so that the refusal can say so."""
@@ -98,6 +99,7 @@ class ChainTable(Table):
     )
     markets: tuple[Annotated[MarketRow, BeforeValidator(market_row)], ...] = ()
     prices: tuple[PriceTable, ...] = ()
+    venues: tuple[Annotated[VenueRow, BeforeValidator(venue_row)], ...] = ()
 
     @field_validator("rpc", mode="before")
     @classmethod
@@ -223,5 +225,10 @@ def json_schema() -> dict[str, Any]:
         "type": "array",
         "default": [],
         "items": market_schema(),
+    }
+    schema["$defs"]["ChainTable"]["properties"]["venues"] = {
+        "type": "array",
+        "default": [],
+        "items": venue_schema(),
     }
     return schema
