@@ -131,7 +131,7 @@ def _out(lab: Lab, position: Position, leg: Leg) -> tuple[Effect, int] | str:
     verbs = verbs_of(lab, position)
     if isinstance(verbs, str):
         return verbs
-    return verbs.withdraw(leg.token, leg.amount), leg.amount
+    return verbs.withdraw(leg.token, leg.amount, whole=True), leg.amount
 
 
 def _into(lab: Lab, to: Market, token: Token, amount: int) -> tuple[Effect, Address] | str:

@@ -32,8 +32,8 @@ class Verbs(Protocol):
         """Add collateral from the sender."""
         ...
 
-    def withdraw(self, token: Token, amount: int) -> Effect:
-        """Take collateral out, by the owner to the owner."""
+    def withdraw(self, token: Token, amount: int, *, whole: bool = False) -> Effect:
+        """Take collateral out, by the owner to the owner; `whole` with what it earns until then."""
         ...
 
     def borrow(self, token: Token, amount: int) -> Effect | None:
@@ -65,9 +65,9 @@ class AaveVerbs:
         """Supply."""
         return aave.supply(self.pool, token.address, amount, self.owner)
 
-    def withdraw(self, token: Token, amount: int) -> Effect:
+    def withdraw(self, token: Token, amount: int, *, whole: bool = False) -> Effect:
         """Withdraw."""
-        return aave.withdraw(self.pool, token.address, amount, self.owner)
+        return aave.withdraw(self.pool, token.address, aave.MOST if whole else amount, self.owner)
 
     def borrow(self, token: Token, amount: int) -> Effect | None:
         """Borrow at the variable rate."""
@@ -102,8 +102,8 @@ class MorphoVerbs:
         """Supply collateral."""
         return morpho.supply_collateral(self.morpho, self.state.params, amount, self.owner)
 
-    def withdraw(self, token: Token, amount: int) -> Effect:
-        """Withdraw collateral."""
+    def withdraw(self, token: Token, amount: int, *, whole: bool = False) -> Effect:
+        """Withdraw collateral, which earns nothing."""
         return morpho.withdraw_collateral(
             self.morpho, self.state.params, amount, self.owner, self.owner
         )

@@ -53,7 +53,7 @@ def _one_collateral(
     least = trade.min_out
     take = Draft(
         f"withdraw {amount_text(leg.amount, leg.token)}",
-        verbs.withdraw(leg.token, leg.amount),
+        verbs.withdraw(leg.token, leg.amount, whole=True),
         lab.wallet,
     )
     give = Draft(f"supply {amount_text(least, token)}", verbs.add(token, least), lab.wallet)

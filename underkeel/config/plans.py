@@ -14,7 +14,7 @@ from pydantic import (
 
 from underkeel.config.problems import did_you_mean
 from underkeel.config.table import Table
-from underkeel.config.values import Duration, Name, Whole, refuse
+from underkeel.config.values import AddressText, Duration, Name, Whole, refuse
 
 RESTORE: Final = "restore-health"
 """The kind that tries every action that can restore a health, and takes the cheapest."""
@@ -95,7 +95,7 @@ class PlanTable(Table):
     max_cost_bps: Annotated[Whole, Field(ge=0, le=2_000)] = Field(
         default=100, description="How much worse than the oracle a swap may be."
     )
-    guard: str | None = Field(
+    guard: AddressText | None = Field(
         default=None, description="The guard contract that flash loans go through."
     )
     to_market: str | None = Field(default=None, description="Where `move` moves to.")

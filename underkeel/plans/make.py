@@ -16,18 +16,20 @@ from executor.plan.build import Request
 from executor.plan.candidate import Goal
 from executor.plan.cost import gas_price
 from executor.plan.lab import Lab
-from executor.plan.ladder import restore
+from executor.plan.ladder import cheapest, restore
 from executor.plan.types import Action, Blocked, Nothing, Planned
+from executor.swaps import Limits
 from executor.types import Trigger
 from protocols.types import Position
-from risk.liquidation import engine_for
 from risk.types import Assessment
 from underkeel.config.load import Config
 from underkeel.config.plans import PlanTable
+from underkeel.config.venues import venues_of
 from underkeel.discovery import Progress
 from underkeel.errors import ChainDown, UsageError
-from underkeel.plans.kinds import ACTIONS, RESTORE
+from underkeel.plans.kinds import ACTIONS, OTHERS, RESTORE, concerns
 from underkeel.plans.wanted import Wanted
+from underkeel.plans.wishes import proposals
 from underkeel.portfolio import ChainReport, Open, read_portfolio, spec_of
 
 SHOWN: Final = 4
@@ -70,15 +72,15 @@ def make(
         return Made(Blocked(asked.row.name, tuple(unknown)), chain.name, chain)
     with opener(spec_of(chain.name, config.settings.chains[chain.name], config)) as client:
         tell("planning", 0, 1)
-        planned = _planned(client, chain, chosen, asked, len(found))
+        planned = _planned(client, config, chain, chosen, asked, len(found))
         tell("planning", 1, 1)
     return Made(planned, chain.name, chain)
 
 
 def _matches(asked: Wanted, position: Position) -> bool:
-    """Tell whether a position is meant: an indebted one of the account, by what the row says."""
+    """Tell whether a position is meant: one of the account, by what the row says."""
     match = asked.row.match
-    if position.owner != asked.account or engine_for(position) is None:
+    if position.owner != asked.account or not concerns(asked.row.kind, position):
         return False
     if match.protocol is not None and match.protocol != position.protocol:
         return False
@@ -114,8 +116,24 @@ def _unknown(chain: ChainReport, account: Address) -> list[str]:
 
 
 def _planned(
-    client: Client, chain: ChainReport, chosen: Assessment, asked: Wanted, matching: int
+    client: Client, config: Config, chain: ChainReport, chosen: Assessment, asked: Wanted, many: int
 ) -> Planned:
+    row, position = asked.row, chosen.position
+    notes = [f"price: {cause}" for cause in chosen.liquidation.causes]
+    lab = _lab(client, config, chain, asked)
+    if row.kind in OTHERS:
+        if many > 1:
+            raise UsageError(f"{many} positions match; name one by --position or match in [[plan]]")
+        request = Request(
+            row.name, "its owner wants it", None, lab.time, gas_price(lab), tuple(notes)
+        )
+        return cheapest(lab, proposals(lab, row, position), request)
+    if many > 1:
+        notes.append(f"{many} positions match; this is about the least healthy one")
+    return _restored(lab, chosen, asked, notes)
+
+
+def _restored(lab: Lab, chosen: Assessment, asked: Wanted, notes: Sequence[str]) -> Planned:
     row, position, found = asked.row, chosen.position, chosen.liquidation
     health, scale = found.health_raw, found.health_scale
     if health is None:
@@ -129,29 +147,32 @@ def _planned(
     said = f"health of {position.market} is {_text(health, scale)}"
     if health >= fire:
         return Nothing(row.name, f"{said}, not below {_text(fire, scale)}")
-    lab = _lab(client, chain, asked)
     trigger = Trigger("health_factor", position.id, fire, health, lab.at.number)
     why = f"{said}, below {_text(fire, scale)}; {_text(target, scale)} is to be reached"
-    notes = [f"price: {cause}" for cause in found.causes]
-    if matching > 1:
-        notes.append(f"{matching} positions match; this is about the least healthy one")
     request = Request(row.name, why, trigger, lab.time, gas_price(lab), tuple(notes))
     return restore(lab, Goal(position, target), actions_of(row), request)
 
 
-def _lab(client: Client, chain: ChainReport, asked: Wanted) -> Lab:
+def _lab(client: Client, config: Config, chain: ChainReport, asked: Wanted) -> Lab:
     assert chain.at is not None
     assert chain.valuation is not None
-    accounts = (asked.account, asked.wallet)
+    accounts, row = (asked.account, asked.wallet), asked.row
     return Lab(
         client=client,
         at=chain.at,
-        time=chain.at.timestamp + asked.row.valid_for,
+        time=chain.at.timestamp + row.valid_for,
         account=asked.account,
         wallet=asked.wallet,
         markets=chain.markets,
         positions=tuple(a.position for a in chain.positions if a.position.owner in accounts),
         book=chain.valuation.book,
+        venues=venues_of(config.settings.chains[chain.name]),
+        limits=Limits(
+            slippage_bps=row.max_slippage_bps,
+            max_cost_bps=row.max_cost_bps,
+            max_gain_bps=row.max_cost_bps,
+        ),
+        guard=None if row.guard is None else Address(row.guard),
     )
 
 
