@@ -20,6 +20,7 @@ CHECK_MEMBERSHIP: Final = Function("checkMembership(address,address)(bool)")
 COMP_ACCRUED: Final = Function("compAccrued(address)(uint256)")
 MARKETS: Final = Function("markets(address)(bool,uint256)")
 MARKETS_COMPED: Final = Function("markets(address)(bool,uint256,bool)")
+MINT_PAUSED: Final = Function("mintGuardianPaused(address)(bool)")
 IS_DEPRECATED: Final = Function("isDeprecated(address)(bool)")
 
 # its oracle

@@ -1,7 +1,7 @@
 """Read one cToken: as it is listed, as it is stored, and as its own accrual leaves it.
 
-Reads, of every market: at the Comptroller `markets` and `isDeprecated`; at the oracle
-`getUnderlyingPrice` and `getConfig`; of the cToken `symbol`, `underlying`, `getCash`,
+Reads, of every market: at the Comptroller `markets`, `isDeprecated`, `mintGuardianPaused`; at the
+oracle `getUnderlyingPrice` and `getConfig`; of the cToken `symbol`, `underlying`, `getCash`,
 `totalBorrows`, `totalReserves`, `totalSupply`, `reserveFactorMantissa`, `borrowIndex`,
 `accrualBlockNumber` or `accrualBlockTimestamp`, the borrow rate, `exchangeRateStored`, its coins;
 of its rate model `blocksPerYear`. Of the markets that somebody is in besides:
@@ -49,6 +49,7 @@ class Listed:
     listed: bool
     collateral_factor: int
     deprecated: bool
+    mint_paused: bool
     price: int | Unknown
     config: tuple[int, Address, int] | None
     """What the oracle is set to: decimals, feed, fixed price; None where it does not say."""
@@ -85,6 +86,7 @@ def reads(comptroller: Comptroller, ctoken: Address) -> tuple[Read, ...]:
         c.EXCHANGE_RATE_STORED.at(ctoken),
         c.BLOCKS_PER_YEAR.at(c.RATE_MODEL.pointer(ctoken)),
         c.CASH.at(ctoken),
+        c.MINT_PAUSED.at(root, ctoken),
         *(function.at(ctoken) for function in book),
     )
 
@@ -98,12 +100,8 @@ def listed(comptroller: Comptroller, ctoken: Address, results: Sequence[Result])
         stored_rate: int = c.EXCHANGE_RATE_STORED.decode(results[7])
     except ReadFailed as failure:
         return Broken(ctoken, f"{name}: {failure.cause}")
-    unknown: tuple[str, ...] = ()
-    deprecated = c.IS_DEPRECATED.known(results[1])
-    if isinstance(deprecated, Unknown):
-        # earlier releases do not know deprecation
-        unknown = () if absent(results[1]) else (f"{name}: {deprecated.reason}",)
-        deprecated = False
+    deprecated, lost = _flag(name, c.IS_DEPRECATED, results[1])
+    mint_paused, more = _flag(name, c.MINT_PAUSED, results[10])
     config = c.GET_CONFIG.known(results[3])
     yearly = c.BLOCKS_PER_YEAR.known(results[8])
     by_blocks = comptroller.clock is Clock.BLOCKS and not isinstance(yearly, Unknown) and yearly
@@ -114,14 +112,23 @@ def listed(comptroller: Comptroller, ctoken: Address, results: Sequence[Result])
         is_listed,
         factor,
         deprecated,
+        mint_paused,
         c.UNDERLYING_PRICE.known(results[2]),
         None if isinstance(config, Unknown) else config,
         config.reason if isinstance(config, Unknown) and not _told(results[3]) else "",
         stored_rate,
-        _book(results[10:]),
+        _book(results[11:]),
         YEAR / yearly if by_blocks else None,
-        unknown,
+        (*lost, *more),
     )
+
+
+def _flag(name: str, function: Function, result: Result) -> tuple[bool, tuple[str, ...]]:
+    """Return a flag, and why it is not known; earlier releases do not have it, nor mean it."""
+    flag = function.known(result)
+    if isinstance(flag, Unknown):
+        return False, () if absent(result) else (f"{name}: {flag.reason}",)
+    return bool(flag), ()
 
 
 def _told(result: Result) -> bool:
@@ -198,6 +205,7 @@ def market(
         one.listed,
         one.collateral_factor,
         one.deprecated,
+        one.mint_paused,
         one.stored_rate,
         rate,
         share,

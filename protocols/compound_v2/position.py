@@ -200,6 +200,8 @@ def _notes(state: CompoundAccount, rules: Comptroller) -> Iterable[str]:
             yield f"{market.symbol} is not entered: it carries no debt, and may be seized"
         if one.tokens and one.entered and not market.collateral_factor:
             yield f"{market.symbol} has a collateral factor of 0: it carries no debt"
+        if one.tokens and market.mint_paused:
+            yield f"{market.symbol}: supplying is paused"
         if not market.listed:
             yield f"{market.symbol} is not listed: nothing in it can be liquidated"
         book = market.book

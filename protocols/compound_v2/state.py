@@ -73,6 +73,8 @@ class CMarket:
     collateral_factor: int
     deprecated: bool
     """Whether debts may be liquidated without a shortfall."""
+    mint_paused: bool
+    """Whether nothing more may be supplied."""
     stored_rate: int
     """Exchange rate as stored: what a liquidation counts of a market that it does not touch."""
     rate: int

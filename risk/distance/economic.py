@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from chain.types import Address
 from protocols.aave_v3.math import lines
 from protocols.aave_v3.state import AaveAccount
+from protocols.compound_v2.state import CompoundAccount
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import State
 from risk.distance.linear import margin_of
+from risk.liquidation.compound_v2_lines import chosen, worst
+from risk.liquidation.compound_v2_lines import lines as compound_lines
+from risk.liquidation.engine import NOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,26 @@ def economic_health(state: State | None, ratios: Mapping[Address, float]) -> flo
             if line.debt:
                 owed += line.debt * price * 10_000 * ratios[asset]
         return held / owed if owed else None
+    if isinstance(state, CompoundAccount):
+        return _compound(state, ratios)
     margin = margin_of(state)
     if margin is None or not isinstance(state, MorphoPosition) or not margin.debt:
         return None
     params = state.params
     apart = ratios[params.collateral_token] / ratios[params.loan_token]
     return (1 + margin.h0 / margin.debt) * apart
+
+
+def _compound(state: CompoundAccount, ratios: Mapping[Address, float]) -> float | None:
+    held = owed = 0.0
+    found = compound_lines(state)
+    for line, variant in chosen(found, worst(found, NOW)):
+        bears, weighs = line.worth(variant, line.price(NOW))
+        if bears or weighs:
+            ratio = ratios[line.holding.market.underlying.address]
+            held += bears * ratio
+            owed += weighs * ratio
+    return held / owed if owed else None
 
 
 __all__ = ["Apart", "distance", "economic_health"]

@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 from chain.units import BPS, WAD
 from protocols.aave_v3.math import lines
 from protocols.aave_v3.state import AaveAccount, Quote
+from protocols.compound_v2.state import CompoundAccount
 from protocols.morpho_blue.math import ORACLE_PRICE_SCALE, accrue, average_rate
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import State
+from risk.liquidation.compound_v2_lines import chosen, place, worst
+from risk.liquidation.compound_v2_lines import lines as compound_lines
 
 Array: TypeAlias = NDArray[np.float64]
 Powers: TypeAlias = tuple[tuple[str, int], ...]
@@ -87,6 +90,8 @@ def margin_of(
     if isinstance(state, AaveAccount):
         less = int(cautious and not state.rules.exact_threshold)
         return _margin(_aave(state, state.timestamp if at is None else at, less))
+    if isinstance(state, CompoundAccount):
+        return _margin(_compound(state, state.timestamp if at is None else at))
     if isinstance(state, MorphoPosition):
         return _margin(_morpho(state, state.timestamp if at is None else at))
     return None
@@ -110,6 +115,21 @@ def _priced(quote: Quote) -> tuple[float, Powers, float]:
         return float(quote.price()), (), inf
     ceiling = inf if quote.cap is None or price <= 0 else quote.cap / price
     return price, ((quote.factor, 1),), ceiling
+
+
+def _compound(state: CompoundAccount, at: int) -> Iterable[_Term]:
+    """Yield what every market bears and weighs, accrued as is worst at the prices of now."""
+    found = compound_lines(state, place(state, at))
+    if not any(line.accrued.debt for line in found):
+        return
+    for line, variant in chosen(found, worst(found, {})):
+        quote = line.holding.market.quote
+        if quote is not None:
+            price = quote.raw * quote.num / quote.den / WAD
+            powers: Powers = () if quote.constant else ((quote.factor, 1),)
+            weight = line.holding.market.collateral_factor * variant.rate // WAD
+            yield _Term(weight / WAD * line.tokens * price, powers)
+            yield _Term(-variant.debt * price, powers)
 
 
 def _morpho(state: MorphoPosition, at: int) -> Iterable[_Term]:

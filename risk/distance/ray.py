@@ -16,10 +16,12 @@ from chain.types import Address
 from protocols.aave_v3.math import Line, lines
 from protocols.aave_v3.rules import Rules
 from protocols.aave_v3.state import AaveAccount
+from protocols.compound_v2.state import CompoundAccount
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import State
 from risk.liquidation import engine_of
 from risk.liquidation.aave import AaveEngine, Box
+from risk.liquidation.compound_v2 import between
 from risk.liquidation.engine import Engine, Factor
 from risk.liquidation.search import Verdict, lowest
 
@@ -105,6 +107,9 @@ def _verdict(
         if not any(line.debt for line in found):
             return None
         return lambda lo, hi: engine.judge(_boxes(found, state.rules, path(lo), path(hi)))
+    if isinstance(state, CompoundAccount):
+        judge = between(state, at)
+        return None if judge is None else lambda lo, hi: judge(path(lo), path(hi))
     if isinstance(state, MorphoPosition) and state.oracle is not None and state.borrow_shares:
         return _morpho(state, engine, path, at)
     return None

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 from chain.units import RAY, WAD
 from protocols.aave_v3.state import AaveAccount
+from protocols.compound_v2.state import Clock, CompoundAccount
 from protocols.morpho_blue.state import MorphoPosition
-from protocols.types import Side
+from protocols.types import Leg, Side
 from protocols.uniswap_v3.math import Q96, sqrt_ratio_at_tick
 from protocols.uniswap_v3.state import UniswapV3State
 from risk.scenario.liquidity import amounts_at, pair
@@ -157,6 +158,8 @@ def rate_per_year(one: Exposed, valued: Valued) -> float:
                 return reserve.liquidity_rate / RAY
             stable = holding.stable if leg.name == "stable" else None
             return (stable.rate if stable else reserve.borrow_rate) / RAY
+    if isinstance(state, CompoundAccount):
+        return _compound_rate(state, leg)
     if isinstance(state, MorphoPosition) and leg.side is not Side.COLLATERAL:
         yearly = state.rate * DAYS * 86_400 / WAD
         if leg.side is Side.DEBT:
@@ -164,6 +167,22 @@ def rate_per_year(one: Exposed, valued: Valued) -> float:
         totals = state.accrued.totals
         used = totals.borrow_assets / totals.supply_assets if totals.supply_assets else 0.0
         return yearly * used * (1 - totals.fee / WAD)
+    return 0.0
+
+
+def _compound_rate(state: CompoundAccount, leg: Leg) -> float:
+    """Return what a cToken's interest is a year; 0 where its pace is not known."""
+    pace = 1.0 if state.clock is Clock.SECONDS else state.block_s
+    for one in state.holdings:
+        book = one.market.book
+        if one.market.underlying.address != leg.token.address or book is None or not pace:
+            continue
+        yearly = book.rate * DAYS * 86_400 / pace / WAD
+        if leg.side is Side.DEBT:
+            return yearly
+        all_ = book.cash + book.borrows - book.reserves
+        used = book.borrows / all_ if all_ > 0 else 0.0
+        return yearly * used * (1 - book.reserve_factor / WAD)
     return 0.0
 
 

@@ -10,7 +10,7 @@ Where coins are repaid to a cETH that the borrower also supplied to, the coins o
 its cash: of one coin at least.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 from typing import ClassVar, Final
@@ -19,7 +19,7 @@ from chain.types import Address
 from chain.units import UINT256_MAX, WAD
 from protocols.compound_v2.math import AccrualReverts
 from protocols.compound_v2.state import Clock, CompoundAccount, Quote
-from risk.liquidation.compound_v2_lines import Choice, Line, choices, chosen, lines
+from risk.liquidation.compound_v2_lines import Choice, Line, choices, chosen, lines, place
 from risk.liquidation.compound_v2_seizure import best_seizure, seizure_terms
 from risk.liquidation.engine import NOW, Factor, Instant, Seizure, Terms
 from risk.liquidation.search import Edge, Verdict, highest, lowest
@@ -56,7 +56,7 @@ class CompoundEngine:
         Of the ways in which markets can be accrued, the worst. Below one, too, where a debt is
         deprecated, since then nobody asks for a shortfall. Raises `PriceReverts`, `AccrualReverts`.
         """
-        found = lines(state, None if at is None else _place(state, at))
+        found = lines(state, None if at is None else place(state, at))
         if not any(line.accrued.debt for line in found):
             return None
         health = min(_ratio(found, choice, prices) for choice in choices(found))
@@ -128,15 +128,6 @@ class CompoundEngine:
 ENGINE: Final = CompoundEngine()
 
 
-def _place(state: CompoundAccount, at: int) -> int:
-    """Return a time's place on the clock that interest is counted by."""
-    if state.clock is Clock.SECONDS:
-        return at
-    if state.block_s is None:
-        return state.now
-    return state.now + max(0, int((at - state.timestamp) / state.block_s))
-
-
 def _ratio(found: Sequence[Line], choice: Choice, prices: Mapping[str, int]) -> int:
     worths = [line.worth(variant, line.price(prices)) for line, variant in chosen(found, choice)]
     weighs = sum(debt for _, debt in worths)
@@ -201,19 +192,46 @@ def _between(
     found: Sequence[Line], way: Choice, factor: str, lo: int, hi: int, straight: "_Straight"
 ) -> Bounds:
     """Return bounds of the margin over an interval; equal on a single price."""
-    least = most = 0
-    for line, variant in chosen(found, way):
-        quote = _quote(line)
-        ends = (lo, hi) if _factor(line) == factor else (None, None)
-        (bears0, weighs0), (bears1, weighs1) = (
-            line.worth(variant, quote.price(end)) for end in ends
-        )
-        least += bears0 - weighs1
-        most += bears1 - weighs0
+    least, most = _bounds(found, way, {factor: lo}, {factor: hi})
     if lo < hi:
         low, high = straight.between(lo, hi)
         least, most = max(least, low), min(most, high)
     return least, most
+
+
+def _bounds(
+    found: Sequence[Line], way: Choice, one: Mapping[str, int], other: Mapping[str, int]
+) -> Bounds:
+    """Return bounds of the margin between two vectors of factor prices."""
+    least = most = 0
+    for line, variant in chosen(found, way):
+        quote = _quote(line)
+        low, high = sorted(quote.price(prices.get(quote.factor)) for prices in (one, other))
+        (bears0, weighs0), (bears1, weighs1) = (line.worth(variant, p) for p in (low, high))
+        least += bears0 - weighs1
+        most += bears1 - weighs0
+    return least, most
+
+
+def between(
+    state: CompoundAccount, at: int | None
+) -> Callable[[Mapping[str, int], Mapping[str, int]], bool | None] | None:
+    """Return a judge of all price vectors between two, at a time; None without a debt.
+
+    Liquidatable throughout, nowhere, or undecided.
+    """
+    found = lines(state, None if at is None else place(state, at))
+    if not any(line.accrued.debt for line in found):
+        return None
+    ways, exposed = choices(found), _exposed(found)
+
+    def judge(one: Mapping[str, int], other: Mapping[str, int]) -> bool | None:
+        bounds = [_bounds(found, way, one, other) for way in ways]
+        if exposed or min(most for _, most in bounds) < 0:
+            return True
+        return False if min(least for least, _ in bounds) >= 0 else None
+
+    return judge
 
 
 @dataclass(frozen=True, slots=True)

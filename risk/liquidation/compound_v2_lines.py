@@ -7,7 +7,7 @@ from itertools import product
 from typing import TypeAlias
 
 from protocols.compound_v2.math import accrue, borne, debt_bounds, exchange_rate, owed
-from protocols.compound_v2.state import Book, CHolding, CompoundAccount
+from protocols.compound_v2.state import Book, CHolding, Clock, CompoundAccount
 
 
 class PriceReverts(ArithmeticError):
@@ -100,6 +100,15 @@ Choice: TypeAlias = tuple[Kind, ...]
 """By line: how it counts."""
 
 
+def place(state: CompoundAccount, at: int) -> int:
+    """Return a time's place on the clock that interest is counted by; now where none is known."""
+    if state.clock is Clock.SECONDS:
+        return at
+    if state.block_s is None:
+        return state.now
+    return state.now + max(0, int((at - state.timestamp) / state.block_s))
+
+
 def lines(state: CompoundAccount, now: int | None = None, *, least: bool = False) -> list[Line]:
     """Return the lines at a place on the account's clock, None for the block's own.
 
@@ -122,6 +131,31 @@ def _line(state: CompoundAccount, one: CHolding, now: int | None, least: bool) -
     bounds = debt_bounds(known, then.index)
     rate = exchange_rate(then, market.stored_rate)
     return Line(one, stored, Variant(rate, bounds[0] if least else bounds[1]), then)
+
+
+def advanced(state: CompoundAccount, at: int) -> CompoundAccount:
+    """Return the account in a block of another time: stored as it was, accrued to then.
+
+    Debts are the greatest they can be. Raises `AccrualReverts`.
+    """
+    then = place(state, at)
+    holdings = tuple(
+        replace(
+            line.holding,
+            market=replace(line.holding.market, rate=line.accrued.rate),
+            debt=line.accrued.debt,
+        )
+        for line in lines(state, then)
+    )
+    return replace(state, holdings=holdings, now=max(then, state.now), timestamp=at)
+
+
+def touched(state: CompoundAccount, one: CHolding) -> CHolding:
+    """Return a holding whose market was accrued, and stored, at the account's own time."""
+    market = one.market
+    book = None if market.book is None else accrue(market.book, state.now)
+    market = replace(market, stored_rate=market.rate, book=book)
+    return replace(one, market=market, stored_debt=one.debt)
 
 
 def choices(found: Sequence[Line]) -> list[Choice]:
@@ -150,6 +184,18 @@ def forced(found: Sequence[Line], debt: int, collateral: int) -> Iterator[Choice
         return (line.touched,) if i in (debt, collateral) else line.options
 
     return product(*(options(i, line) for i, line in enumerate(found)))
+
+
+def worst(found: Sequence[Line], prices: Mapping[str, int]) -> Choice:
+    """Return the way of accruing that leaves least at factor prices."""
+
+    def margin(choice: Choice) -> int:
+        worths = (
+            line.worth(variant, line.price(prices)) for line, variant in chosen(found, choice)
+        )
+        return sum(bears - weighs for bears, weighs in worths)
+
+    return min(choices(found), key=margin)
 
 
 def chosen(

@@ -6,11 +6,12 @@ target, and one base unit less would not.
 """
 
 from protocols.aave_v3.state import AaveAccount
+from protocols.compound_v2.state import CompoundAccount
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import State
 from risk.liquidation import engine_of
 from risk.liquidation.search import lowest
-from risk.remedy import aave, morpho
+from risk.remedy import aave, compound, morpho
 from risk.remedy.types import Kind, Lever, Remedies, Remedy
 
 
@@ -26,6 +27,9 @@ def remedies(state: State | None, target_raw: int, at: int) -> Remedies | None:
     if isinstance(state, AaveAccount):
         now = engine.health(state, at=at)
         found, unknown = aave.levers(state, at)
+    elif isinstance(state, CompoundAccount):
+        now = engine.health(compound.advanced(state, at))
+        found, unknown = compound.levers(state, at)
     elif isinstance(state, MorphoPosition):
         now = engine.health(state, at=at)
         found, unknown = morpho.levers(state, at)

@@ -19,11 +19,13 @@ from protocols.aave_v3.math import (
 )
 from protocols.aave_v3.rules import Rules
 from protocols.aave_v3.state import AaveAccount, Holding
+from protocols.compound_v2.state import CompoundAccount
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import State
 from risk.liquidation.aave_seizure import Call, best_call
 from risk.liquidation.engine import NOW, Seizure
 from risk.liquidation.morpho_blue import ENGINE as MORPHO
+from risk.scenario.unwind_compound import unwound
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,15 @@ def morpho(state: MorphoPosition, prices: Mapping[str, int] = NOW) -> Unwound | 
     return Unwound(after, seizure, {state.params.loan_token: bad} if bad else {})
 
 
+def compound(state: CompoundAccount, prices: Mapping[str, int] = NOW) -> Unwound | None:
+    """Return the account after the most profitable call; bad debts stay debts."""
+    found = unwound(state, prices)
+    return None if found is None else Unwound(*found, {})
+
+
 UNWIND: Final[Mapping[type[State], Callable[[Any, Mapping[str, int]], Unwound | None]]] = {
     AaveAccount: aave,
     MorphoPosition: morpho,
+    CompoundAccount: compound,
 }
 """Who plays the liquidation of which state."""

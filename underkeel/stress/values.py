@@ -6,6 +6,7 @@ from math import inf
 from chain.types import ZERO_ADDRESS, Address
 from protocols.aave_v3.math import quote_of
 from protocols.aave_v3.state import AaveAccount, Quote
+from protocols.compound_v2.state import CompoundAccount
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.prices import expr
 from protocols.prices.book import USD
@@ -54,6 +55,12 @@ def _own(position: Position, leg: Leg) -> tuple[Powers, float, frozenset[str]] |
             if holding.reserve.asset == leg.token.address:
                 quote = quote_of(state, holding)
                 return None if quote is None else _quoted(quote)
+    if isinstance(state, CompoundAccount):
+        for one in state.holdings:
+            if one.market.underlying.address == leg.token.address and one.market.quote is not None:
+                found = one.market.quote
+                powers, blind = ({}, frozenset()) if found.constant else expr_powers(found.factor)
+                return powers, inf, blind
     if isinstance(state, MorphoPosition) and leg.side is Side.COLLATERAL and state.oracle:
         parts = state.oracle.parts
         if parts is None:
