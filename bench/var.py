@@ -1,10 +1,11 @@
 """Test value at risk on prices that it has not seen: Kupiec and Christoffersen.
 
-    python -m bench.var FOLDER [--step 1d]
+    python -m bench.var FOLDER [--step 1d] [--plain]
 
 FOLDER holds CSV or Parquet files of prices, as docs/history.md describes them; each is a factor,
 and so is each column of a file with several. The first half is the beginning of the history, the
-second is foretold step by step. Nothing of the folder is part of the project.
+second is foretold step by step. Levels are recalibrated by their own violations from a quarter of
+the history on, unless --plain. Nothing of the folder is part of the project.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--step", choices=STEPS, default="1d")
+    parser.add_argument("--plain", action="store_true", help="levels that do not learn")
     args = parser.parse_args()
     if args.folder is None or not args.folder.is_dir():
         print("SKIPPED: no folder of prices was given; nothing was tested", file=sys.stderr)
@@ -94,7 +96,8 @@ def main() -> int:
     for returns in groups(list(histories(args.folder)), STEPS[args.step]):
         first = len(returns.log) // 2
         names, weights = zip(*portfolios(returns), strict=True)
-        told, losses = value_at_risk(returns, np.stack(weights), LEVELS, first)
+        learn_from = None if args.plain else first // 2
+        told, losses = value_at_risk(returns, np.stack(weights), LEVELS, first, learn_from)
         for i, name in enumerate(names):
             for j, level in enumerate(LEVELS):
                 found = backtest(losses[:, i] > told[:, i, j], level)

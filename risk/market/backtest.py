@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from risk.market.calibration import Calibration
 from risk.market.residuals import joint_shocks
 from risk.market.types import DAY_S, Returns
 from risk.market.volatility import MODELS, foretell
@@ -66,28 +67,55 @@ def _bernoulli(misses: int, hits: int, p: float) -> float:
 
 
 def value_at_risk(
-    returns: Returns, weights: Vector, levels: tuple[float, ...], first: int
+    returns: Returns,
+    weights: Vector,
+    levels: tuple[float, ...],
+    first: int,
+    learn_from: int | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return one-step-ahead VaR `[t − first, k, levels]` and losses `[t − first, k]`, as fractions.
 
     `weights` `[k, n]` are dollars per factor of a dollar's equity, for k portfolios. Filtered
     historical simulation: at each step the volatilities foretold by the chosen models, times the
     latest joint shocks. No forecast has seen the step that it is for, nor was its model chosen or
-    fitted on it.
+    fitted on it. With `learn_from` levels are recalibrated by their own violations from that step
+    on (`risk.market.calibration`); a VaR at a level of 1 is the worst that was simulated.
     """
     log_returns, t = returns.log, len(returns.log)
-    per_day = max(1, round(DAY_S / returns.step_s))
     told = np.empty((t - first, len(weights), len(levels)))
-    for begin in range(first, t, REFIT_STEPS):
-        end = min(begin + REFIT_STEPS, t)
-        past = log_returns[:begin]
-        z = joint_shocks(past, returns.step_s)[1]
-        sigma = np.empty((end - begin, past.shape[1]))
-        for i in range(past.shape[1]):
-            model = MODELS[foretell(past[:, i], "", returns.step_s).model]
-            ahead = model(past[:, i], log_returns[:end, i], per_day, 1)
-            sigma[:, i] = np.sqrt(ahead[begin:end])
-        for j in range(end - begin):
-            losses = -(np.expm1(z * sigma[j]) @ weights.T)
-            told[begin - first + j] = np.quantile(losses, levels, axis=0, method="higher").T
+    fixed = np.broadcast_to(np.array(levels), (len(weights), len(levels)))
+    learned = None if learn_from is None else Calibration(len(weights), levels)
+    begin = first if learn_from is None else min(learn_from, first)
+    for start in range(begin, t, REFIT_STEPS):
+        end = min(start + REFIT_STEPS, t)
+        z, sigma = _foretold(returns, start, end)
+        for step in range(start, end):
+            losses = np.sort(-(np.expm1(z * sigma[step - start]) @ weights.T), axis=0)
+            if step >= first:
+                asked = fixed if learned is None else learned.levels
+                told[step - first] = _quantiles(losses, asked)
+            if learned is not None:
+                came = -(np.expm1(log_returns[step]) @ weights.T)
+                learned.learn(np.asarray((losses >= came).mean(axis=0)))
     return told, -(np.expm1(log_returns[first:]) @ weights.T)
+
+
+def _foretold(returns: Returns, start: int, end: int) -> tuple[Vector, Vector]:
+    """Return joint shocks `[rows, n]` and sigmas `[end − start, n]`, by what is known at `start`.
+
+    The models are those of `start`; each sigma has seen the steps before its own.
+    """
+    past, per_day = returns.log[:start], max(1, round(DAY_S / returns.step_s))
+    sigma = np.empty((end - start, past.shape[1]))
+    for i in range(past.shape[1]):
+        model = MODELS[foretell(past[:, i], "", returns.step_s).model]
+        ahead = model(past[:, i], returns.log[:end, i], per_day, 1)
+        sigma[:, i] = np.sqrt(ahead[start:end])
+    return joint_shocks(past, returns.step_s)[1], sigma
+
+
+def _quantiles(ordered: Vector, levels: Vector) -> Vector:
+    """Return quantiles `[k, l]` of losses `[rows, k]` in order, the higher of two neighbours."""
+    rows = len(ordered)
+    at = np.ceil(np.clip(levels, 0.0, 1.0) * (rows - 1) - 1e-9).astype(int)
+    return np.asarray(np.take_along_axis(ordered, at.T, axis=0).T)

@@ -72,7 +72,9 @@ def test_value_at_risk__the_future_changes__forecasts_do_not() -> None:
     log_returns = simulated(truth, 420, 3)[:, None]
     changed = np.concatenate([log_returns[:410], 5 * log_returns[410:]])
     weights = np.array([[1.0]])
-    one, other = (
-        value_at_risk(returns(x), weights, (0.95,), 400)[0] for x in (log_returns, changed)
-    )
-    assert np.array_equal(one[:11], other[:11])
+    for learn_from in (None, 350):
+        one, other = (
+            value_at_risk(returns(x), weights, (0.95,), 400, learn_from)[0]
+            for x in (log_returns, changed)
+        )
+        assert np.array_equal(one[:11], other[:11])
