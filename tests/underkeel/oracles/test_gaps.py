@@ -88,10 +88,6 @@ def test_market__several_pools__the_deepest_speaks() -> None:
     assert found.depth_usd == pytest.approx(1e8)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [replace(ETH, label=""), replace(ETH, label="Something"), feed(address(7), "ETH / USD", 3)],
-)
 def test_market__other_side_crashed__a_pool_that_agrees_clears_the_feed() -> None:
     dai = address(4)
     tokens = {**TOKENS, dai: Priced("DAI", 1, frozenset({address(15)}))}
@@ -116,6 +112,10 @@ def test_market__other_side_crashed__a_pool_that_agrees_clears_the_feed() -> Non
     assert guilty.mean_frac == pytest.approx(1 / 3, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [replace(ETH, label=""), replace(ETH, label="Something"), feed(address(7), "ETH / USD", 3)],
+)
 def test_market__feed_that_prices_no_such_token__has_none(other: Upkeep) -> None:
     assert Neighbours(FEEDS, TOKENS, [WETH_USDC]).market(other) is None
 
