@@ -277,6 +277,13 @@ def stress(
         float | None,
         typer.Option(help="What a liquidation costs its caller, USD.", show_default=False),
     ] = None,
+    failures: Annotated[
+        bool,
+        typer.Option("--failures", help="Let each shared contract, oracle, key, bridge fail."),
+    ] = False,
+    borrowers: Annotated[
+        bool, typer.Option("--borrowers", help="Let vaults lose what their borrowers cannot repay.")
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(help="Draw the grid, or without one the ladder: FILE.png or FILE.svg."),
@@ -300,6 +307,8 @@ def stress(
         vol=vol or [],
         plot=plot,
         history=history,
+        failures=failures,
+        borrowers=borrowers,
     )
     raise typer.Exit(show_stress(globals_of(ctx), accounts or [], wanted))
 
