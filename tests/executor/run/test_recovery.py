@@ -1,0 +1,205 @@
+"""Crashes at each boundary, guards, lost journals and liars, on a real node."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chain.sending import Outcome, Sender
+from chain.types import checksum
+from executor.journal.journal import Journal
+from executor.types import Call, Intent, State
+from tests.executor.run.stage import DEPTH, ETHER, FRIEND, PlainSigner, Stage
+
+pytestmark = pytest.mark.world
+S = State
+ROOT = Path(__file__).parents[3]
+
+GUARD = checksum("0x" + "9a" * 20)
+GUARD_CODE = (
+    "0x36602414601d575f35805415601257"
+    + "5f5ffd"
+    + "5b60018155"
+    + ("60015f5fa200" + "5b60043554" + "5f5260205ff3")
+)
+"""Called with 4 + 32 bytes it answers the word stored under the id; called with the id alone it
+stores 1 there and logs the id, or reverts if it had been stored."""
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch, at: int, *, after: bool) -> Iterator[None]:
+    """Die at the n-th boundary: a commit, a signature or a sending; before or after it."""
+    left = [at]
+
+    def wrap(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0 and not after:
+                raise Died
+            result = call(*args, **kwargs)
+            if left[0] < 0:
+                raise Died
+            return result
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "commit", wrap(Journal.commit))
+        patch.setattr(PlainSigner, "sign", wrap(PlainSigner.sign))
+        patch.setattr(Sender, "broadcast", wrap(Sender.broadcast))
+        yield
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_crash__at_each_boundary__one_effect(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    for number in range(1, 8):
+        wanted = stage.intent(number)
+        had, nonce = stage.received(), stage.nonce()
+        for _ in range(2):  # it may die twice at the same place
+            try:
+                with dying(monkeypatch, number - 1, after=after):
+                    stage.runner("me").tick()
+                    stage.node.mine()
+                    stage.runner("me").tick()
+            except Died:
+                pass
+        stage.settle(stage.runner("me"))
+        assert stage.state(wanted) is S.DONE
+        assert (stage.received() - had, stage.nonce() - nonce) == (number, 1)
+
+
+@pytest.fixture
+def guarded(stage: Stage) -> Intent:
+    stage.node.set_code(GUARD, GUARD_CODE)
+    id_ = f"0x{int(stage.wallet, 16):064x}"
+    return stage.intent(
+        1, id=id_, guard=GUARD, call=Call(GUARD, 0, bytes.fromhex(id_[2:])), gas_limit=80_000
+    )
+
+
+def test_guard__its_event__makes_it_done(stage: Stage, guarded: Intent) -> None:
+    stage.settle(stage.runner())
+    receipt = stage.journal.receipt(guarded.id)
+    assert stage.state(guarded) is S.DONE
+    assert receipt is not None
+    assert receipt.guard_event
+
+
+def test_guard__used_by_another__is_done_and_never_sent(stage: Stage, guarded: Intent) -> None:
+    stage.node.set_balance(FRIEND, ETHER)
+    use = {"from": FRIEND, "to": GUARD, "data": guarded.id, "gas": hex(80_000)}
+    stage.node.rpc.request("eth_sendTransaction", use)
+    stage.node.mine()
+    runner = stage.runner()
+    (report,) = runner.tick()
+    assert "took place" in report.what
+    stage.settle(runner)
+    assert stage.state(guarded) is S.DONE
+    assert stage.signer.signed == []
+
+
+def test_journal_lost__mined_effect__is_found_and_not_repeated(stage: Stage) -> None:
+    wanted = stage.intent(7)
+    backup = _backup(stage)
+    stage.settle(stage.runner())
+    assert stage.state(wanted) is S.DONE
+    _restore(stage, backup)
+    assert stage.state(wanted) is S.APPROVED
+    stage.settle(stage.runner(), blocks=20)
+    assert stage.state(wanted) is S.DONE
+    assert stage.received() == 7
+
+
+def test_journal_lost__live_payload__is_not_joined_by_a_second(stage: Stage) -> None:
+    first = stage.intent(7)
+    backup = _backup(stage)
+    stage.runner().tick()
+    assert stage.state(first) is S.BROADCAST
+    _restore(stage, backup)
+    stage.settle(stage.runner(), blocks=20)
+    assert stage.state(first) is S.DONE
+    assert stage.received() == 7
+
+
+def test_journal_lost__nothing_is_signed_before_it_is_whole(stage: Stage) -> None:
+    done = stage.intent(7)
+    backup = _backup(stage)
+    stage.settle(stage.runner())
+    _restore(stage, backup)
+    other = stage.intent(9)
+    before = len(stage.signer.signed)
+    runner = stage.runner()
+    for _ in range(2):
+        runner.tick()
+        stage.node.mine()
+    assert all(t.value == 0 for t in stage.signer.signed[before:]), "only no-ops"
+    stage.settle(runner, blocks=20)
+    assert (stage.state(done), stage.state(other)) == (S.DONE, S.DONE)
+    assert stage.received() == 16
+
+
+def _backup(stage: Stage) -> Path:
+    stage.runner().acquire()
+    stage.journal.close()
+    shutil.copy(stage.folder / "journal.sqlite", stage.folder / "backup")
+    stage.reopen()
+    return stage.folder / "backup"
+
+
+def _restore(stage: Stage, backup: Path) -> None:
+    stage.journal.close()
+    for path in stage.folder.glob("journal.sqlite-*"):
+        path.unlink()
+    shutil.copy(backup, stage.folder / "journal.sqlite")
+    stage.reopen()
+
+
+def test_reply_lost__after_acceptance__is_no_failure(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = stage.intent(7)
+    real = Sender.broadcast
+
+    def silent(self: Sender, raw: bytes, hash_: str, *, public: bool) -> list[Outcome]:
+        real(self, raw, hash_, public=public)
+        return []
+
+    monkeypatch.setattr(Sender, "broadcast", silent)
+    stage.settle(stage.runner())
+    assert (stage.state(wanted), stage.received()) == (S.DONE, 7)
+
+
+def test_process__killed_and_started_again__one_effect(stage: Stage) -> None:
+    wanted = stage.intent(7)
+    key = stage.signer._account.key.hex()
+    options = {
+        "journal": stage.url, "mark": str(stage.folder / "journal.mark"), "urls": [stage.node.url],
+        "chain_id": stage.node.chain_id, "final_depth": DEPTH, "holder": "one",
+        "until_idle": True,
+    }  # fmt: skip
+    line = [sys.executable, "-m", "tests.executor.run.process", json.dumps(options)]
+    env = os.environ | {"KEY": key}
+    with subprocess.Popen(line, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert json.loads(first.stdout.readline())["state"] == "broadcast"
+        first.send_signal(signal.SIGKILL)
+    stage.node.mine(1 + DEPTH)
+    told = subprocess.run(
+        line, env=env, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(told.stdout.splitlines()[-1])["state"] == "done"
+    assert (stage.state(wanted), stage.received(), stage.nonce()) == (S.DONE, 7, 1)
