@@ -46,7 +46,7 @@ def _least_health(row: PlanTable, position: Position) -> int:
 
 def _asset(lab: Lab, row: PlanTable) -> Address:
     if row.asset is None:
-        raise UsageError(f"to which token? write asset in [[plan]] {row.name!r}, or give --asset")
+        raise UsageError("to which token? write asset in a [[plan]] of this kind")
     return token_named(lab, row.asset).address
 
 
