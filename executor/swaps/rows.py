@@ -99,7 +99,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "uniswap-v4": Kind(
         UniswapV4,
         {"pool_manager": _address, "quoter": _address, "router": _address, "permit2": _address},
-        {"keys": _keys},
+        {"keys": _keys, "wrapped": _address},
     ),
     "balancer-v2": Kind(BalancerV2, {"vault": _address, "pool_ids": _ids}, {}),
 }

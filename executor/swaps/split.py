@@ -108,10 +108,10 @@ def curve(route: Route, side: Side, rungs: Sequence[tuple[int, int | Unknown]]) 
         return None
     slopes = [(q1 - q0) / (x1 - x0) for (x0, q0), (x1, q1) in pairwise(points)]
     # From zero to the first rung the next piece's line goes on, if there it still means a pool.
-    (size, quotient), slope = points[0], slopes[0] if slopes else 0.0
-    if quotient - slope * size <= 0:
+    (end, quotient), slope = points[0], slopes[0] if slopes else 0.0
+    if quotient - slope * end <= 0:
         slope = 0.0
-    pieces = [Piece(0.0, size, quotient - slope * size, slope)]
+    pieces = [Piece(0.0, end, quotient - slope * end, slope)]
     for (x0, q0), (x1, _), slope in zip(points, points[1:], slopes, strict=False):
         piece = Piece(x0, x1, q0, slope)
         # What rounding makes of tiny amounts may be no pool's line: then one price is all there is.

@@ -41,6 +41,8 @@ class Pool:
     """Tick spacing, part of a Uniswap v4 pool's name."""
     hooks: Address = ZERO_ADDRESS
     """Hooks of a Uniswap v4 pool."""
+    native: bool = False
+    """Whether it holds the native coin where `tokens` says the wrapped one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,24 @@
 """Quotes against real swaps on the venues' own bytecode: to the wei."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
-from typing import TypeVar, cast
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world.actors import tokens as purse
 from world.anvil import Anvil
-from world.contract import ERC20
-from world.node import Reverted, Tx
-from world.world import World, actor
+from world.node import Reverted
+from world.world import World
 
 from chain.abi import Function
-from chain.calls import Reads, Unknown
+from chain.calls import Unknown
 from chain.client import ChainSpec, connect
-from chain.types import ZERO_ADDRESS, Address, checksum
+from chain.networks import by_id
+from chain.types import ZERO_ADDRESS, checksum
 from executor.swaps import (
-    Approval,
     Leg,
-    Limits,
     NoSwap,
-    Order,
     Question,
     Route,
     Side,
@@ -37,141 +32,32 @@ from executor.swaps.balancer_v2 import BalancerV2
 from executor.swaps.quotes import quote
 from executor.swaps.routes import find
 from executor.swaps.rows import shipped
-from executor.swaps.types import Terms
-from executor.swaps.uniswap_v2 import UniswapV2
 from executor.swaps.uniswap_v3 import UniswapV3
 from executor.swaps.uniswap_v4 import UniswapV4
 from executor.types import Call
-from protocols.types import Price, Token
-from tests.support import referee
+from protocols.types import Token
+from tests.executor.swaps.bench import (
+    FAR,
+    LAX,
+    OWNER,
+    RECIPIENT,
+    SIDES,
+    Bench,
+    terms,
+    venues_of,
+    venues_once,
+)
 
-LAX = Limits(slippage_bps=30, max_cost_bps=10_000, max_gain_bps=10_000)
-OWNER = checksum(actor("swapper"))
-RECIPIENT = checksum(actor("recipient of swaps"))
-FAR = 2**40
 PAIRS = (("WETH", "USDC"), ("USDC", "WETH"), ("USDC", "WBTC"))
 DOLLARS = {"WETH": 3_000, "USDC": 1, "WBTC": 60_000}
 """What one is worth, roughly: sizes are drawn in dollars."""
-SIDES = tuple(Side)
 VENUES = ("v2", "v3", "v3-02", "v4", "balancer")
-
-
-def venues_of(world: World[Anvil]) -> dict[str, Venue]:
-    """Return every venue of the world by a short name; v3 is there with both of its routers."""
-    v2, v3, v4, b2 = (
-        world.book[name] for name in ("uniswap-v2", "uniswap-v3", "uniswap-v4", "balancer-v2")
-    )
-    roots = (checksum(v3["factory"]), checksum(v3["quoter"]))
-    return {
-        "v2": UniswapV2("Uniswap v2", checksum(v2["factory"]), checksum(v2["router"])),
-        "v3": UniswapV3("Uniswap v3", *roots, checksum(v3["router"]), router_02=False),
-        "v3-02": UniswapV3("Uniswap v3", *roots, checksum(v4["swap_router_02"])),
-        "v4": UniswapV4(
-            "Uniswap v4",
-            checksum(v4["pool_manager"]),
-            checksum(v4["quoter"]),
-            checksum(v4["universal_router"]),
-            checksum(v4["permit2"]),
-        ),
-        "balancer": BalancerV2(
-            "Balancer v2",
-            checksum(b2["vault"]),
-            tuple(pool["id"] for pool in b2["pools"].values()),
-        ),
-    }
-
-
-def bench_venues(bench: "Bench") -> list[Venue]:
-    """Return each venue once."""
-    found = venues_of(bench.world)
-    del found["v3"]
-    return list(found.values())
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A world, and what a test asks of it."""
-
-    world: World[Anvil]
-
-    def token(self, symbol: str) -> Token:
-        found = self.world.book.tokens[symbol]
-        return Token(checksum(found.address), symbol, found.decimals)
-
-    def price(self, symbol: str) -> Price:
-        feed = self.world.book.feeds[str(self.world.book.tokens[symbol].feed)]
-        raw = self.world.contract("chainlink/EACAggregatorProxy", feed.proxy).call("latestAnswer")
-        return Price(self.token(symbol).address, "USD", raw, feed.decimals, "feed", "feed", None)
-
-    def question(self, pair: tuple[str, str], side: Side, amount: int) -> Question:
-        one, other = pair
-        prices = self.price(one), self.price(other)
-        via = (self.token("WETH").address,)
-        return Question(self.token(one), self.token(other), side, amount, OWNER, *prices, via)
-
-    def run(self, program: Reads[T]) -> T:
-        """Answer a program by single calls at the head."""
-        rpc = self.world.node.rpc
-        return referee.run(program, rpc, referee.head(rpc))
-
-    def best(
-        self, question: Question, venues: Sequence[Venue], limits: Limits = LAX
-    ) -> Swap | NoSwap:
-        """Answer a question through the chain room."""
-        client = connect(ChainSpec("world", self.world.node.chain_id, (self.world.node.url,)))
-        with client:
-            at = client.head()
-            return client.snapshot(at).run(best_swap(question, venues, limits, at))
-
-    def swap(self, question: Question, venues: Sequence[Venue], limits: Limits = LAX) -> Swap:
-        found = self.best(question, venues, limits)
-        assert isinstance(found, Swap), found
-        return found
-
-    def quote(self, route: Route, side: Side, amount: int) -> int | Unknown:
-        return self.run(quote([(route, amount)], side, OWNER))[route, amount]
-
-    def held(self, token: Address, who: Address) -> int:
-        held: int = self.world.node.at(token, ERC20).call("balanceOf", who)
-        return held
-
-    def send(self, call: Call) -> None:
-        self.world.node.send(Tx(OWNER, call.to, "0x" + call.data.hex(), call.value, label="swap"))
-
-    def execute(self, order: Order) -> tuple[int, int]:
-        """Give the owner what the order may take, send it; return what was taken and paid."""
-        token_in, *_, token_out = order.leg.route.tokens
-        symbol = next(s for s, t in self.world.book.tokens.items() if t.address == token_in)
-        purse.mint(self.world, symbol, OWNER, order.max_in)
-        before = self.held(token_in, OWNER), self.held(token_out, RECIPIENT)
-        for call in (*order.approval.grant, order.call):
-            self.send(call)
-        taken = before[0] - self.held(token_in, OWNER)
-        return taken, self.held(token_out, RECIPIENT) - before[1]
-
-    def allowances(self, approval: Approval) -> list[int]:
-        """Return what the spender may still take, of the token and through Permit2."""
-        token = self.world.node.at(approval.token, ERC20)
-        if approval.permit2 is None:
-            return [token.call("allowance", OWNER, approval.spender)]
-        permit2 = self.world.contract("uniswap-v4/Permit2", approval.permit2)
-        through: int = permit2.call("allowance", OWNER, approval.token, approval.spender)[0]
-        return [token.call("allowance", OWNER, approval.permit2), through]
 
 
 @pytest.fixture
 def bench(world: World[Anvil]) -> Bench:
     world.node.fund([OWNER])
     return Bench(world)
-
-
-def terms(side: Side, given: int, quoted: int) -> Terms:
-    """Return terms that allow the very quote and nothing worse."""
-    amounts = (given, quoted) if side is Side.EXACT_IN else (quoted, given)
-    return Terms(side, *amounts, account=OWNER, recipient=RECIPIENT, deadline=FAR)
 
 
 @pytest.mark.parametrize("name", VENUES)
@@ -217,7 +103,7 @@ def test_quote__any_size_one_pool_or_two__is_what_the_real_swap_gives(
 @pytest.mark.parametrize("side", SIDES)
 def test_best__all_venues__splits_and_gets_what_was_quoted(bench: Bench, side: Side) -> None:
     amount = bench.world.amount(*(("WETH", 600) if side is Side.EXACT_IN else ("USDC", 1_500_000)))
-    swap = bench.swap(bench.question(("WETH", "USDC"), side, amount), bench_venues(bench))
+    swap = bench.swap(bench.question(("WETH", "USDC"), side, amount), venues_once(bench))
     assert len(swap.legs) == 3
     single = swap.considered[0].amount
     assert isinstance(single, int)
@@ -236,11 +122,20 @@ def test_best__all_venues__splits_and_gets_what_was_quoted(bench: Bench, side: S
     }  # fmt: skip
 
 
+def test_best__all_venues__takes_three_requests(bench: Bench) -> None:
+    asked = bench.question(("USDC", "WBTC"), Side.EXACT_IN, bench.world.amount("USDC", 900_000))
+    node = bench.world.node
+    with connect(ChainSpec("world", node.chain_id, (node.url,))) as client:
+        snapshot = client.snapshot(client.head())
+        snapshot.run(best_swap(asked, venues_once(bench), LAX, snapshot.at))
+    assert snapshot.stats.posts <= 3
+
+
 def test_best__one_pool_of_each_venue__is_near_the_best_of_a_grid(bench: Bench) -> None:
     """The grid is quoted by the venues too: twenty parts over every three of the routes."""
     amount, parts = bench.world.amount("WETH", 500), 20
     asked = bench.question(("WETH", "USDC"), Side.EXACT_IN, amount)
-    swap = bench.swap(asked, bench_venues(bench))
+    swap = bench.swap(asked, venues_once(bench))
     routes = [one.route for one in swap.considered[:5]]
     sizes = [amount * n // parts for n in range(1, parts + 1)]
     quotes = bench.run(quote([(r, s) for r in routes for s in sizes], asked.side, OWNER))
@@ -327,7 +222,7 @@ def test_pool__that_runs_dry__is_unknown_and_not_swapped_in_part(bench: Bench) -
 @pytest.mark.parametrize("side", SIDES)
 def test_amount__more_than_pools_can_count__is_unknown(bench: Bench, side: Side) -> None:
     asked = bench.question(("WETH", "USDC"), side, 2**256 - 1)
-    refused = bench.best(asked, bench_venues(bench))
+    refused = bench.best(asked, venues_once(bench))
     assert isinstance(refused, NoSwap)
     assert refused.why is Why.NO_ROUTE
     assert all(isinstance(one.amount, Unknown) for one in refused.considered)
@@ -401,3 +296,11 @@ def test_rows__universal_routers__are_those_of_their_own_package(anvil: World[An
     published = anvil.book["uniswap-v4"]["published"]
     ours = {chain: v.router for chain, v in shipped() if isinstance(v, UniswapV4)}
     assert ours == {chain: checksum("0x" + published[name]) for chain, name in names.items()}
+
+
+def test_rows__wrapped_coins__are_those_of_the_networks() -> None:
+    for chain, venue in shipped():
+        if isinstance(venue, UniswapV4):
+            network = by_id(chain)
+            assert network is not None
+            assert venue.wrapped == network.native.wrapped
