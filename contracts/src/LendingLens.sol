@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.27;
 
-import {IPool, LendingReserves} from "./LendingLensReserves.sol";
+import {IPool} from "./LendingLensReserves.sol";
+import {IToken, LendingWalk} from "./LendingLensWalk.sol";
 import {
     HEAD, NOT_BEGUN, OK, Once, Placed, STARVED, TOO_SHORT, TOO_WIDE, Tape,
-    ask, begin, finish, needed, overwrite, put, take, takeAddress
+    ask, finish, overwrite, put, take, takeAddress
 } from "./Tape.sol";
 
 /// @title Read what many accounts have and owe in one Aave v3 pool, in one eth_call at one block.
@@ -30,7 +31,7 @@ import {
 ///   one row per account: status u8 | e-mode u8 | configuration 32
 ///   24 bytes per entry: account u32 | place of its reserve u16 | kind u8 | status u8 | amount u128
 /// Only the rows of accounts done mean anything; gas ran short for the others. Entries are in
-/// order of account and reserve; amounts that are zero have none. A row's status is that of its
+/// order of account and of their reserves' ids; amounts that are zero have none. A row's status is that of its
 /// configuration, and 16 times that of its e-mode.
 ///   status 0 ok   1 reverted   2 over 128 bits (an e-mode: over 8)   3 too short an answer
 ///          4 it may have failed for want of gas alone, or others of its token did
@@ -43,27 +44,17 @@ import {
 ///   mode   1 RESOLVE   2 WALLET: balances of the assets too
 ///          4 HEALTH: supply only where it is collateral, and no e-mode without a flag
 ///          8 ROWS: kinds 0, 1 and 3 are left out, for they are read otherwise
-abstract contract LendingProgram is LendingReserves {
+abstract contract LendingProgram is LendingWalk {
     uint256 private constant RESOLVE = 1;
     uint256 private constant WALLET = 2;
     uint256 private constant HEALTH = 4;
     uint256 private constant ROWS = 8;
-    uint256 private constant BORROWING = type(uint256).max / 3; // the flags of debts
-    uint256 private constant STABLE = 1;
     uint256 private constant DISCOUNT = 2;
 
-    bytes4 private constant SCALED = IToken.scaledBalanceOf.selector;
-    bytes4 private constant BALANCE = IToken.balanceOf.selector;
-    bytes4 private constant PRINCIPAL = IToken.principalBalanceOf.selector;
     bytes4 private constant STABLE_RATE = IToken.getUserStableRate.selector;
     bytes4 private constant STABLE_SINCE = IToken.getUserLastUpdated.selector;
     bytes4 private constant PERCENT = IToken.getDiscountPercent.selector;
     bytes4 private constant PREVIOUS_INDEX = IToken.getPreviousIndex.selector;
-
-    // Steps at one reserve.
-    uint256 private constant SUPPLY = 0;
-    uint256 private constant DEBTS = 1;
-    uint256 private constant HELD = 2;
 
     uint256 private constant ROW = 34;
     /// Failures that took much gas after which a token is not asked that question again.
@@ -76,8 +67,10 @@ abstract contract LendingProgram is LendingReserves {
         tape.gasAtStart = gasleft();
         run.mode = take(input, 0, 1);
         run.all = run.mode & (HEALTH | ROWS) == 0 ? 1 : 0;
+        run.owed = run.mode & ROWS == 0 ? 1 : 0;
         run.wallet = run.mode & WALLET != 0 ? 1 : 0;
         run.allowance = take(input, 1, 4);
+        run.most = 3 * run.allowance / 4;
         run.heavy = take(input, 5, 4);
         tape.floor = take(input, 9, 4);
         run.root = run.pool = takeAddress(input, 13);
@@ -133,108 +126,32 @@ abstract contract LendingProgram is LendingReserves {
             if (emode > 0xff) (failed, emode) = (TOO_WIDE, 0);
             status |= failed << 4;
         }
-        overwrite(row, status << 8 | emode, 2);
-        overwrite(row + 2, configuration, 32);
+        assembly ("memory-safe") {
+            mstore(row, shl(240, or(shl(8, status), emode)))
+            mstore(add(row, 2), configuration)
+        }
         if (status & 0xf != OK) return true;
 
         run.configuration = run.mode & ROWS == 0 ? configuration : configuration & BORROWING;
         if (run.all | run.configuration == 0) return true; // nor wallets: HEALTH reads none then
-        _ask(run);
-        (run.place, run.step) = (0, SUPPLY);
+        _ask(run, reserves.length);
         while (true) {
-            uint256 amount = _walk(run, reserves);
-            if (run.place == reserves.length) return true;
-            if (!_careful(run, reserves[run.place], amount)) return false;
-            ++run.step;
+            _walk(run);
+            if (run.rest == 0) return true;
+            if (!_careful(run, reserves[_place(run, run.rest)])) return false;
+            run.rest &= run.rest - 1;
         }
     }
 
-    /// Do one step at one reserve, of which the amount is known unless it is zero.
-    /// False: too little gas.
-    function _careful(Run memory run, Reserve memory reserve, uint256 amount)
-        private
-        view
-        returns (bool)
-    {
-        if (amount != 0) {
-            uint256 kind = run.step == SUPPLY ? 0 : 3;
-            _write(run, kind, amount >> 128 != 0 ? TOO_WIDE : OK, amount);
-            return true;
+    /// Do what is left to do at one reserve, from a step on. False: too little gas.
+    function _careful(Run memory run, Reserve memory reserve) private view returns (bool) {
+        uint256 bit = run.rest & (~run.rest + 1);
+        bool used = run.all != 0 || run.configuration & bit << 1 != 0;
+        if (run.step == SUPPLY && used && !_amount(run, reserve, 0, reserve.aToken, SCALED)) {
+            return false;
         }
-        if (run.step == SUPPLY) return _amount(run, reserve, 0, reserve.aToken, SCALED);
-        if (run.step == DEBTS) return _debts(run, reserve);
-        return _amount(run, reserve, 3, reserve.asset, BALANCE);
-    }
-
-    /// Lay out what tokens are asked about the account.
-    function _ask(Run memory run) private pure {
-        uint256[4] memory asked = run.asked;
-        address account = run.account;
-        (bytes4 scaled, bytes4 held) = (SCALED, BALANCE);
-        assembly ("memory-safe") {
-            mstore(asked, scaled)
-            mstore(add(asked, 4), account)
-            mstore(add(asked, 64), held)
-            mstore(add(asked, 68), account)
-        }
-    }
-
-    /// Walk over the reserves from a step at one of them, asking what is to be asked, for as long
-    /// as nothing is there. Return where that ends: with an amount that is not zero, or with none
-    /// and a step that is still to be done, and more carefully.
-    ///
-    /// Nearly all of a run is this loop. It does what `_amount` does where that finds a zero.
-    function _walk(Run memory run, Reserve[] memory reserves) private view returns (uint256 amount) {
-        uint256 need = needed(run.tape, run.allowance);
-        assembly ("memory-safe") {
-            let given := mload(add(run, 0x60))
-            let most := div(mul(3, given), 4)
-            let place := mload(add(run, 0xa0))
-            let step := mload(add(run, 0xc0))
-            for {} lt(place, mload(reserves)) {
-                place := add(place, 1)
-                step := SUPPLY
-            } {
-                let reserve := mload(add(add(reserves, 32), shl(5, place)))
-                let flags := and(shr(mload(add(reserve, 0x40)), mload(run)), 3)
-                if iszero(or(mload(add(run, 0x20)), flags)) { continue }
-                if iszero(mload(reserve)) { continue } // it says nothing of itself
-                if eq(step, SUPPLY) {
-                    if or(mload(add(run, 0x20)), and(flags, 2)) {
-                        if or(mload(add(reserve, 0x60)), lt(gas(), need)) { break }
-                        let used := gas()
-                        // From right to left: the call comes first.
-                        if iszero(and(gt(returndatasize(), 31),
-                            staticcall(given, mload(reserve), mload(add(run, 0x80)), 36, 0, 32)
-                        )) { break }
-                        used := sub(used, gas())
-                        // A success that used three quarters may be of the gas's making.
-                        if gt(used, most) { break }
-                        amount := mload(0)
-                        if amount { break }
-                    }
-                    step := DEBTS
-                }
-                if eq(step, DEBTS) {
-                    if and(flags, 1) { break }
-                    step := HELD
-                }
-                if and(eq(step, HELD), mload(add(run, 0x40))) {
-                    if or(mload(add(reserve, 0x60)), lt(gas(), need)) { break }
-                    let used := gas()
-                    if iszero(and(gt(returndatasize(), 31),
-                        staticcall(given, mload(add(reserve, 0x20)),
-                            add(mload(add(run, 0x80)), 64), 36, 0, 32)
-                    )) { break }
-                    used := sub(used, gas())
-                    if gt(used, most) { break }
-                    amount := mload(0)
-                    if amount { break }
-                }
-            }
-            mstore(add(run, 0xa0), place)
-            mstore(add(run, 0xc0), step)
-        }
+        if (run.step != HELD && run.configuration & bit != 0 && !_debts(run, reserve)) return false;
+        return run.wallet == 0 || _amount(run, reserve, 3, reserve.asset, BALANCE);
     }
 
     /// Read what the account owes of one reserve. False: too little gas.
@@ -276,21 +193,26 @@ abstract contract LendingProgram is LendingReserves {
                 // Nearly always nothing is there.
                 if (status | amount == 0) return true;
                 if (status == NOT_BEGUN) return false;
-                if (status == STARVED) reserve.burnt += 1 << 8 * kind;
+                if (status == STARVED) {
+                    reserve.burnt += 1 << 8 * kind;
+                    (run.burnt, run.need) = (true, NEVER);
+                }
                 if (amount >> 128 != 0) status = TOO_WIDE;
             }
-            _write(run, kind, status, amount);
+            _write(run, reserve, kind, status, amount);
             return true;
         }
     }
 
-    function _write(Run memory run, uint256 kind, uint256 status, uint256 amount)
+    function _write(
+        Run memory run, Reserve memory reserve, uint256 kind, uint256 status, uint256 amount
+    )
         private
         pure
     {
         unchecked {
             if (status != OK) amount = 0;
-            uint256 head = run.index << 32 | run.place << 16 | kind << 8 | status;
+            uint256 head = run.index << 32 | reserve.place << 16 | kind << 8 | status;
             put(run.tape, head << 128 | amount, 24);
             ++run.entries;
         }
@@ -304,7 +226,7 @@ abstract contract LendingProgram is LendingReserves {
         // What may have failed for want of gas is asked of accounts, and marks their cells.
         reserve.traits = (stable == REVERTED || stable == TOO_SHORT ? 0 : STABLE)
             | (discount == REVERTED || discount == TOO_SHORT ? 0 : DISCOUNT);
-        if (run.listed != 0) overwrite(run.listed + LISTED * run.place + 1, reserve.traits, 1);
+        if (run.listed != 0) overwrite(run.listed + LISTED * reserve.place + 1, reserve.traits, 1);
         return true;
     }
 
@@ -316,16 +238,6 @@ abstract contract LendingProgram is LendingReserves {
     {
         (status,) = ask(run.tape, run.allowance, token, selector, address(this));
     }
-}
-
-interface IToken {
-    function balanceOf(address account) external view returns (uint256);
-    function scaledBalanceOf(address account) external view returns (uint256);
-    function principalBalanceOf(address account) external view returns (uint256);
-    function getUserStableRate(address account) external view returns (uint256);
-    function getUserLastUpdated(address account) external view returns (uint256);
-    function getDiscountPercent(address account) external view returns (uint256);
-    function getPreviousIndex(address account) external view returns (uint256);
 }
 
 contract LendingLens is LendingProgram, Placed {}

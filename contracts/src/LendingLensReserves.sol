@@ -11,11 +11,14 @@ abstract contract LendingReserves is Program {
     uint256 internal constant GIVEN = 83;
     uint256 internal constant LISTED = 221;
     uint256 internal constant MOST_RESERVES = 128;
+    uint256 private constant UNKNOWN_ID = 128; // past the end of every configuration
+    uint256 internal constant MODULUS = 263;
 
+    // The members of both are read by assembly too, which knows their places.
     struct Reserve {
+        uint256 place; // as listed
         address aToken;
         address asset;
-        uint256 shift; // of the configuration to its flags: twice its id
         uint256 burnt; // eight bits per kind: failures that took much gas
         uint256 traits;
         address stableToken;
@@ -27,19 +30,54 @@ abstract contract LendingReserves is Program {
         uint256 all; // whether supply that is no collateral is read too
         uint256 wallet; // whether balances of the assets are read too
         uint256 allowance;
-        uint256[4] asked; // call data about the account, 64 bytes each: SCALED, BALANCE
-        uint256 place; // of the reserve that is read
-        uint256 step; // at it
+        uint256[6] asked; // call data about the account, 64 bytes each: SCALED, BALANCE, PRINCIPAL
+        uint256 rest; // the bits, as in `told`, of reserves that are still to be read
+        uint256 step; // at the first of these
         Tape tape;
+        uint256 need; // gas that must be left for all reads of one reserve to be begun
+        uint256 most; // gas of which a call that goes well leaves a quarter of its allowance
+        uint256 index;
+        uint256 entries;
+        uint256 owed; // whether variable debt is read
+        uint256 table; // of reserves by bit: what `_place` looks up
+        uint256 told; // the bit that says `owes`, of every reserve that tells of itself
+        bool burnt; // whether any call took much gas and failed
         uint256 mode;
         uint256 heavy;
         address root;
         address pool;
         address oracle;
         address account;
-        uint256 index;
-        uint256 entries;
         uint256 listed; // where the reserves are written; 0 where they are not
+    }
+
+    /// Make room for the reserves.
+    function _room(Run memory run, uint256 count) private pure returns (Reserve[] memory reserves) {
+        reserves = new Reserve[](count);
+        for (uint256 i; i < count; ++i) reserves[i].place = i;
+        assembly ("memory-safe") {
+            // Fresh memory is zero.
+            mstore(add(run, 0x1a0), mload(0x40))
+            mstore(0x40, add(mload(0x40), mul(32, MODULUS)))
+        }
+    }
+
+    /// Have a reserve read. Powers of four up to 4^127 differ modulo `MODULUS`.
+    function _tell(Run memory run, Reserve memory reserve, uint256 id) private pure {
+        if (reserve.aToken == address(0) || id > 127) return;
+        run.told |= 1 << 2 * id;
+        assembly ("memory-safe") {
+            let bit := shl(mul(2, id), 1)
+            mstore(add(mload(add(run, 0x1a0)), shl(5, mod(bit, MODULUS))), reserve)
+        }
+    }
+
+    /// Return the place of the reserve that the lowest of some bits, of which there is one, means.
+    function _place(Run memory run, uint256 bits) internal pure returns (uint256 place) {
+        assembly ("memory-safe") {
+            let bit := and(bits, sub(0, bits))
+            place := mload(mload(add(mload(add(run, 0x1a0)), shl(5, mod(bit, MODULUS)))))
+        }
     }
 
     /// Take the reserves from the input.
@@ -48,16 +86,16 @@ abstract contract LendingReserves is Program {
         pure
         returns (Reserve[] memory reserves)
     {
-        reserves = new Reserve[](take(input, 33, 2));
+        reserves = _room(run, take(input, 33, 2));
         uint256 at = 35;
         for (uint256 i; i < reserves.length; ++i) {
             Reserve memory reserve = reserves[i];
-            reserve.shift = 2 * take(input, at, 2);
             reserve.traits = take(input, at + 2, 1);
             reserve.asset = takeAddress(input, at + 3);
             reserve.aToken = takeAddress(input, at + 23);
             reserve.stableToken = takeAddress(input, at + 43);
             reserve.debtToken = takeAddress(input, at + 63);
+            _tell(run, reserve, take(input, at, 2));
             at += GIVEN;
         }
         begin(run.tape, OWN_HEAD);
@@ -78,7 +116,7 @@ abstract contract LendingReserves is Program {
         _fact(run, facts, 6, run.oracle, IOracle.getFallbackOracle.selector);
         _fact(run, facts, 7, sentinel, ISentinel.isLiquidationAllowed.selector);
         address[] memory assets = _list(run);
-        reserves = new Reserve[](assets.length);
+        reserves = _room(run, assets.length);
         uint256[17] memory words;
         begin(run.tape, OWN_HEAD);
         for (uint256 i; i < FACTS; ++i) {
@@ -90,8 +128,6 @@ abstract contract LendingReserves is Program {
             Reserve memory reserve = reserves[i];
             reserve.asset = assets[i];
             reserve.traits = UNTOLD;
-            // Its bits are past the end of every configuration until its id is known.
-            reserve.shift = 256;
             _reserve(run, reserve, words);
         }
     }
@@ -111,15 +147,17 @@ abstract contract LendingReserves is Program {
 
     function _reserve(Run memory run, Reserve memory reserve, uint256[17] memory words) private view {
         uint256 first = _data(run, reserve.asset, words);
+        uint256 id = UNKNOWN_ID;
         if (first == OK) {
             assembly ("memory-safe") {
-                mstore(reserve, mload(add(words, 256)))
-                mstore(add(reserve, 0x40), shl(1, mload(add(words, 224))))
+                id := mload(add(words, 224))
+                mstore(add(reserve, 0x20), mload(add(words, 256)))
                 mstore(add(reserve, 0xa0), mload(add(words, 288)))
                 mstore(add(reserve, 0xc0), mload(add(words, 320)))
             }
         }
-        first = first << 24 | UNTOLD << 16 | reserve.shift / 2;
+        _tell(run, reserve, id);
+        first = first << 24 | UNTOLD << 16 | id;
         (uint256 priced, uint256 price) =
             ask(run.tape, run.heavy, run.oracle, IOracle.getAssetPrice.selector, reserve.asset);
         Tape memory tape = run.tape;
@@ -127,7 +165,7 @@ abstract contract LendingReserves is Program {
             // One after the other: what follows the end of each is written next.
             let at := mload(add(tape, 32))
             mstore(add(tape, 32), add(at, LISTED))
-            mstore(at, or(shl(224, first), shl(64, mload(add(reserve, 0x20)))))
+            mstore(at, or(shl(224, first), shl(64, mload(add(reserve, 0x40)))))
             mstore(add(at, 24), mload(words))
             mstore(add(at, 56), or(shl(128, mload(add(words, 32))), mload(add(words, 64))))
             mstore(add(at, 88), or(shl(128, mload(add(words, 96))), mload(add(words, 128))))

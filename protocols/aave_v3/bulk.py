@@ -182,10 +182,15 @@ def _runs(
 
 
 def _fits(pool: Pool, run: Run) -> bool:
-    """Whether the lens found the very market that the reads beside it found, and all of it."""
+    """Whether the lens found the very market that the reads beside it found, and all of it.
+
+    Of reserves that share an id, which no pool of Aave has, it reads but one.
+    """
+    ids = [row.id for row in run.reserves if row.status == lens.OK]
     return (
         (run.pool, run.oracle) == (pool.address, pool.oracle)
         and tuple(row.asset for row in run.reserves) == pool.assets
+        and len(set(ids)) == len(ids)
         and not any(row.starved for row in run.reserves)
     )
 

@@ -1,7 +1,7 @@
 """Bulk reading says what the adapter says, to the last bit, whichever way the reads travel."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from world.anvil import Anvil
 from world.world import World, actor
 
 from chain.abi import Function
-from chain.bulk import Answers, Chunks
+from chain.bulk import Answers, Chunk, Chunks
 from chain.calls import Call, ReadFailed
 from chain.chunks import Chunker
 from chain.client import ChainSpec, Client, connect
@@ -20,6 +20,7 @@ from chain.endpoint import Path
 from chain.types import Address, checksum
 from protocols.aave_v3 import AaveV3
 from protocols.aave_v3 import contracts as c
+from protocols.aave_v3 import lens
 from protocols.aave_v3.bulk import read_columns
 from protocols.aave_v3.columns import Columns, Kind
 from protocols.aave_v3.math import health, lines, totals
@@ -280,6 +281,36 @@ def test_read_columns__accounts_that_the_lens_missed__are_read_one_by_one(crowd:
                 step = program.send(answers)
         except StopIteration as stop:
             same(whole, stop.value)
+
+
+@pytest.mark.parametrize("health_only", [False, True])
+def test_lens__without_gas_for_its_quick_loop__writes_the_same(
+    crowd: Crowd, health_only: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick, runs, decode = crowd.columns(health_only=health_only), [], lens.decode
+
+    def noted(chunk: Chunk, offset: int = 0) -> lens.Run:
+        runs.append(decode(chunk, offset))
+        return runs[-1]
+
+    monkeypatch.setattr(lens, "FLOOR", 30_000_000)  # the loop wants four times as much
+    monkeypatch.setattr(lens, "decode", noted)
+    same(quick, crowd.columns(Path.OVERRIDE, health_only=health_only))
+    assert sum(run.done for run in runs) == len(crowd.owners)
+
+
+def test_read_columns__two_reserves_of_one_id__are_read_by_functions(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, decode = crowd.columns(), lens.decode
+
+    def told_otherwise(chunk: Chunk, offset: int = 0) -> lens.Run:
+        run = decode(chunk, offset)
+        twin = replace(run.reserves[1], id=run.reserves[0].id)
+        return replace(run, reserves=(run.reserves[0], twin, *run.reserves[2:]))
+
+    monkeypatch.setattr(lens, "decode", told_otherwise)
+    same(whole, crowd.columns())
 
 
 def test_read_columns__no_market_there__says_so(crowd: Crowd) -> None:
