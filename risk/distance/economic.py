@@ -64,6 +64,8 @@ def economic_health(state: State | None, ratios: Mapping[Address, float]) -> flo
 def _compound(state: CompoundAccount, ratios: Mapping[Address, float]) -> float | None:
     held = owed = 0.0
     found = compound_lines(state)
+    if not any(line.accrued.debt for line in found):
+        return None
     for line, variant in chosen(found, worst(found, NOW)):
         bears, weighs = line.worth(variant, line.price(NOW))
         if bears or weighs:

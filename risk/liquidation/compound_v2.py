@@ -308,10 +308,12 @@ def _first(state: CompoundAccount, horizon: int, *, least: bool) -> Edge:
     def verdict(lo: int, hi: int) -> bool | None:
         try:
             early = at(lo)
+        except AccrualReverts:
+            return False  # a market that accrues no more, lets nobody be liquidated any more
+        try:
             late = early if lo == hi else at(hi)
         except AccrualReverts:
-            # a market that does not accrue any more lets nobody be liquidated either
-            return False if lo == hi else None
+            return None
         if min(margin(late, early, way) for way in ways) < 0:
             return True
         return False if min(margin(early, late, way) for way in ways) >= 0 else None
