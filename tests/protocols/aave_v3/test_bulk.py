@@ -18,9 +18,8 @@ from chain.chunks import Chunker
 from chain.client import ChainSpec, Client, connect
 from chain.endpoint import Path
 from chain.types import Address, checksum
-from protocols.aave_v3 import AaveV3
+from protocols.aave_v3 import AaveV3, lens
 from protocols.aave_v3 import contracts as c
-from protocols.aave_v3 import lens
 from protocols.aave_v3.bulk import read_columns
 from protocols.aave_v3.columns import Columns, Kind
 from protocols.aave_v3.math import health, lines, totals
