@@ -17,17 +17,19 @@ class WalletGuard:
     `facts` must not raise: what cannot be read is None in them, and refuses.
     """
 
-    limits: Limits | None
+    limits: Callable[[], Limits | None]
+    """Of the newest block: markets may get new contracts."""
     facts: Callable[[Intent], Facts]
     name: str
     """The config's name of the wallet."""
 
     def verdict(self, intent: Intent, transaction: Transaction, ledger: Ledger) -> Verdict:
         """Return whether this transaction may be signed for this intent now."""
-        if self.limits is None:
-            what = "no policy is written for this wallet"
+        limits = self.limits()
+        if limits is None:
+            what = "no policy is written for this wallet here, or the chain could not be read"
             return refused([Refusal(Rule.NO_POLICY, what, self.name)])
-        reserved, reasons = judge(self.limits, self.facts(intent), intent, transaction, ledger)
+        reserved, reasons = judge(limits, self.facts(intent), intent, transaction, ledger)
         if reasons or reserved is None:
             return refused(reasons)
         return Allowed(reserved.usd_e6)

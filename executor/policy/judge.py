@@ -177,6 +177,8 @@ def _oracles(
         price = facts.prices[token]
         if (age := too_old(limits, facts.now, price)) is not None:
             yield Rule.ORACLE_STALE, f"the price of {token} is {age}"
+        if price.doubts:
+            yield Rule.ORACLE_DOUBT, f"the price of {token}: {'; '.join(price.doubts)}"
         traded = reading.swaps and token in touched
         if traded and price.gap_bps is None and limits.require_market:
             yield Rule.ORACLE_GAP, f"no market's mean price stands beside the oracle's of {token}"

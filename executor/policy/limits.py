@@ -66,6 +66,8 @@ class Price:
     """The longest silence its oracle promises."""
     gap_bps: int | None = None
     """How far the market's time-weighted mean price is from it; None where there is no market."""
+    doubts: tuple[str, ...] = ()
+    """What else speaks against it, in words: a sequencer that is down, sources that differ."""
 
     def usd_e6(self, amount: int) -> int:
         """Return what an amount in base units is worth, rounded up."""

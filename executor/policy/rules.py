@@ -35,6 +35,7 @@ class Rule(StrEnum):
     PRICE = "price"
     ORACLE_STALE = "oracle-stale"
     ORACLE_GAP = "oracle-gap"
+    ORACLE_DOUBT = "oracle-doubt"
     TX_USD = "tx-usd"
     HOUR_USD = "hour-usd"
     DAY_USD = "day-usd"
@@ -58,7 +59,7 @@ class Advice:
 
 ADVICE: Final[dict[Rule, Advice]] = {
     Rule.PAUSED: Advice("run `underkeel resume` when it is safe", lasting=False),
-    Rule.NO_POLICY: Advice("write a [policy.{wallet}] table: without one nothing is signed"),
+    Rule.NO_POLICY: Advice("write [policy.{wallet}]: else nothing is signed", lasting=False),
     Rule.CHAIN: Advice("name the chain in policy.{wallet}.chains, or plan for another"),
     Rule.WALLET: Advice("plan with the wallet that the policy is for"),
     Rule.ACCOUNT: Advice("add the account to [wallets], or plan for one of yours"),
@@ -83,6 +84,7 @@ ADVICE: Final[dict[Rule, Advice]] = {
         "wait until oracle and market agree, or raise policy.{wallet}.max_oracle_gap_bps",
         lasting=False,
     ),
+    Rule.ORACLE_DOUBT: Advice("wait until the oracle is sound", lasting=False),
     Rule.TX_USD: Advice("raise policy.{wallet}.max_tx_usd, or plan a smaller step"),
     Rule.HOUR_USD: Advice("wait, or raise policy.{wallet}.max_hour_usd", lasting=False),
     Rule.DAY_USD: Advice("wait, or raise policy.{wallet}.max_day_usd", lasting=False),

@@ -76,6 +76,62 @@ def wallet_remove(
     raise typer.Exit(remove_wallet_(globals_of(ctx), name, yes=yes))
 
 
+def execute(
+    ctx: typer.Context,
+    plan: Annotated[Path, typer.Argument(help="A file that `plan --out` wrote.")],
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Sign and send; otherwise only show.")
+    ] = False,
+    max_usd: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Most that may leave, all steps.", show_default=False),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the chain's name.")] = False,
+    final: Annotated[
+        bool, typer.Option("--final", help="Wait until every block is final.")
+    ] = False,
+    owner: Annotated[
+        str | None,
+        typer.Option(help="For a Safe: the wallet that signs the proposal.", show_default=False),
+    ] = None,
+) -> None:
+    """Show what a plan would sign; with --execute, sign and send it."""
+    from underkeel.cli.execute import Asked, run_execute
+
+    asked = Asked(execute, max_usd, yes, final, owner)
+    raise typer.Exit(run_execute(globals_of(ctx), plan, asked))
+
+
+TxId = Annotated[str, typer.Argument(help="Its id, or how that begins.")]
+
+
+@tx_app.command("list")
+def tx_list(
+    ctx: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Those that are over too.")] = False,
+) -> None:
+    """Show open transactions."""
+    from underkeel.cli.tx import list_transactions
+
+    raise typer.Exit(list_transactions(globals_of(ctx), every=every))
+
+
+@tx_app.command("speedup")
+def tx_speedup(ctx: typer.Context, id_: TxId) -> None:
+    """Have it replaced at once, up to the policy's fee cap as it is now."""
+    from underkeel.cli.tx import wish
+
+    raise typer.Exit(wish(globals_of(ctx), id_, "speed_up"))
+
+
+@tx_app.command("cancel")
+def tx_cancel(ctx: typer.Context, id_: TxId) -> None:
+    """Have its nonce spent by nothing."""
+    from underkeel.cli.tx import wish
+
+    raise typer.Exit(wish(globals_of(ctx), id_, "cancel"))
+
+
 def pause(
     ctx: typer.Context,
     reason: Annotated[str, typer.Option(help="Shown to who wonders.")] = "by hand",
@@ -96,5 +152,7 @@ def resume(ctx: typer.Context) -> None:
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     app.add_typer(wallet_app, name="wallet")
+    app.add_typer(tx_app, name="tx")
+    app.command()(execute)
     app.command()(pause)
     app.command()(resume)

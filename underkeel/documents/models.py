@@ -10,6 +10,12 @@ from typing import Literal
 from pydantic import Field
 
 from underkeel.documents import distances
+from underkeel.documents.execution import (
+    ExecuteDocument,
+    ProposalDocument,
+    TxDocument,
+    WishDocument,
+)
 from underkeel.documents.exposure import ExposureDocument
 from underkeel.documents.facts import Facts
 from underkeel.documents.oracles import OraclesDocument
@@ -435,6 +441,10 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.exposure/1": ExposureDocument,
     "underkeel.oracles/1": OraclesDocument,
     "underkeel.plan/1": PlanDocument,
+    "underkeel.execute/1": ExecuteDocument,
+    "underkeel.proposal/1": ProposalDocument,
+    "underkeel.tx/1": TxDocument,
+    "underkeel.wish/1": WishDocument,
     "underkeel.wallets/1": WalletsDocument,
     "underkeel.wallet/1": WalletDocument,
     "underkeel.pause/1": PauseDocument,

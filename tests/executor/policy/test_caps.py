@@ -88,7 +88,9 @@ class Walk:
         prices = {token: replace(price, updated_at=self.now) for token, price in PRICES.items()}
         simulated = Simulated(True, 1, {USDC: amount}, frozenset({USDC}))
         facts: Facts = replace(FACTS, now=self.now, prices=prices, simulated=simulated)
-        verdict = WalletGuard(CAPS, lambda _: facts, "ops").verdict(wanted, asked, self.ledger())
+        verdict = WalletGuard(lambda: CAPS, lambda _: facts, "ops").verdict(
+            wanted, asked, self.ledger()
+        )
         if isinstance(verdict, Allowed):
             self.allowed += 1
             return verdict

@@ -56,16 +56,17 @@ def of_call(call: Call, **facts: Any) -> list[Rule]:
 
 
 def test_repayment__within_everything__is_allowed_and_counted() -> None:
-    guard = WalletGuard(LIMITS, lambda _: FACTS, "ops")
+    guard = WalletGuard(lambda: LIMITS, lambda _: FACTS, "ops")
     verdict = guard.verdict(intent(), transaction(), ledger())
     gas_usd = 300_000 * 50 * GWEI * 3_000 // 10**12
     assert verdict == Allowed(10_000 * USD + gas_usd)
 
 
 def test_no_policy__anything__is_refused() -> None:
-    verdict = WalletGuard(None, lambda _: FACTS, "ops").verdict(intent(), transaction(), ledger())
+    verdict = WalletGuard(lambda: None, lambda _: FACTS, "ops").verdict(
+        intent(), transaction(), ledger()
+    )
     assert isinstance(verdict, Refused)
-    assert verdict.lasting
     assert verdict.reason.startswith("no-policy: ")
     assert "[policy.ops]" in verdict.reason
 
@@ -120,6 +121,11 @@ FACT: list[tuple[str, Mapping[str, Any], Rule]] = [
         "stale",
         {"prices": PRICES | {USDC: replace(PRICES[USDC], updated_at=NOW - 86_401)}},
         Rule.ORACLE_STALE,
+    ),
+    (
+        "doubt",
+        {"prices": PRICES | {USDC: replace(PRICES[USDC], doubts=("sources differ",))}},
+        Rule.ORACLE_DOUBT,
     ),
     ("gap", {"prices": PRICES | {USDC: replace(PRICES[USDC], gap_bps=-301)}}, Rule.ORACLE_GAP),
 ]

@@ -1,0 +1,188 @@
+"""Carry intents out, pass by pass, and say how each ended."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from executor.journal.errors import JournalError
+from executor.journal.journal import Journal
+from executor.run.runner import Busy, Report, Runner
+from executor.types import Intent, State
+from underkeel.config.load import Config
+from underkeel.config.secrets import SecretMissing, Secrets
+from underkeel.errors import AppError, ConfigError, Exit
+from underkeel.state import state_folder
+
+POLL_S: Final = 1.0
+NO_BYTES: Final = frozenset({State.PLANNED, State.APPROVED, State.NONCED, State.HELD, State.REPLAN})
+"""Nothing that was signed can take effect."""
+
+
+class End(StrEnum):
+    """How an intent ended, as far as this run is concerned."""
+
+    DONE = "done"
+    """Its effect is in a final block."""
+    MINED = "mined"
+    """It is in a block, which is not final yet."""
+    REVERTED = "reverted"
+    REFUSED = "refused"
+    """By the policy, before anything was signed."""
+    CANCELLED = "cancelled"
+    WAITING = "waiting"
+    """Nothing of it was signed."""
+    UNKNOWN = "unknown"
+    """Something signed may still take effect."""
+
+
+CODES: Final = {
+    End.DONE: Exit.OK,
+    End.MINED: Exit.OK,
+    End.REVERTED: Exit.REVERTED,
+    End.REFUSED: Exit.POLICY,
+    End.CANCELLED: Exit.ERROR,
+    End.WAITING: Exit.ERROR,
+    End.UNKNOWN: Exit.OUTCOME,
+}
+WORST: Final = (End.UNKNOWN, End.REVERTED, End.REFUSED, End.CANCELLED, End.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One intent, at the end of a run."""
+
+    intent: Intent
+    end: End
+    hash: str | None
+    """Of the payload that was mined, else of the newest one."""
+    reason: str
+
+
+def open_journal(config: Config, *, create: bool = True) -> Journal | None:
+    """Open the journal of live runs; None where there is none and none is to be made.
+
+    Raises `AppError` for a journal that cannot be used.
+    """
+    url = config.settings.storage.url
+    try:
+        url = Secrets.beside(config.path.parent, os.environ).resolve(url)
+    except SecretMissing as missing:
+        raise ConfigError([f"{config.path}: storage.url: {missing}"]) from None
+    mark: Path | None = None
+    if url == "sqlite":
+        folder = state_folder()
+        path = folder / "journal.sqlite"
+        if not create and not path.exists():
+            return None
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        url, mark = f"sqlite:///{path}", folder / "journal.mark"
+    try:
+        return Journal.open(url, mode="live", mark=mark)
+    except JournalError as error:
+        raise AppError(str(error)) from None
+
+
+def holder() -> str:
+    """Return how this process is named in a lease."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def carry_out(
+    runner: Runner,
+    journal: Journal,
+    intents: Sequence[Intent],
+    *,
+    until_final: bool,
+    stop_at: float,
+    tell: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.time,
+) -> tuple[Ended, ...]:
+    """Run until every intent has ended, the time is over, or somebody interrupts.
+
+    Raises `AppError` where another process acts for the wallet.
+    """
+    for intent in intents:
+        journal.record(intent)
+    said: dict[str, str] = {}
+    refused: set[str] = set()
+    try:
+        while True:
+            try:
+                reports = runner.tick()
+            except Busy as busy:
+                raise AppError(f"{busy}; wait for it, or end it") from None
+            for report in reports:
+                _tell(report, said, tell)
+                if report.what.startswith("the policy refuses"):
+                    refused.add(report.intent)
+            found = tuple(_ended(journal, intent.id, refused) for intent in intents)
+            if all(one.end is End.DONE or _over(one, until_final) for one in found):
+                return found
+            if any(one.end in (End.REFUSED, End.REVERTED, End.CANCELLED) for one in found):
+                return found
+            if clock() >= stop_at:
+                return found
+            sleep(POLL_S)
+    except KeyboardInterrupt:
+        return tuple(_ended(journal, intent.id, refused) for intent in intents)
+    finally:
+        _drop_unsigned(journal, intents)
+        runner.close()
+
+
+def _drop_unsigned(journal: Journal, intents: Sequence[Intent]) -> None:
+    """Have nobody sign later what this run did not get to: carrying it out is a new decision."""
+    for intent in intents:
+        known = journal.intent(intent.id)
+        if known is not None and known.state in NO_BYTES:
+            journal.wish(known.id, "cancel")
+
+
+def worst(ended: Sequence[Ended]) -> Exit:
+    """Return the exit code of a run."""
+    ends = {one.end for one in ended}
+    found = next((end for end in WORST if end in ends), End.DONE)
+    return CODES[found]
+
+
+def _over(one: Ended, until_final: bool) -> bool:
+    return one.end is End.MINED and not until_final
+
+
+def _tell(report: Report, said: dict[str, str], tell: Callable[[str], None]) -> None:
+    """Say what is new."""
+    state = f"{report.state}: " if report.state else ""
+    text = f"{report.intent[:10]} {state}{report.what}".strip()
+    if said.get(report.intent) != text:
+        said[report.intent] = text
+        tell(text)
+
+
+def _ended(journal: Journal, id_: str, refused: set[str]) -> Ended:
+    intent = journal.intent(id_)
+    assert intent is not None
+    attempts = journal.attempts(id_)
+    receipt = journal.receipt(id_)
+    hash_ = receipt.hash if receipt else attempts[-1].hash if attempts else None
+    match intent.state:
+        case State.DONE:
+            end = End.DONE
+        case State.REVERTED:
+            end = End.REVERTED
+        case State.CANCELLED:
+            end = End.CANCELLED
+        case State.MINED:
+            end = End.MINED if receipt is None or receipt.success else End.REVERTED
+        case State.HELD:
+            end = End.REFUSED
+        case state if state in NO_BYTES:
+            end = End.REFUSED if id_ in refused else End.WAITING
+        case _:
+            end = End.UNKNOWN
+    return Ended(intent, end, hash_, intent.reason)
