@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, pairwise
-from math import sqrt
+from math import inf, nextafter, sqrt
 from typing import Final, NamedTuple
 
 from chain.calls import Unknown
@@ -124,7 +124,8 @@ def share(curves: Sequence[Curve], amount: int) -> tuple[float, ...] | None:
     if sum(one.capacity for one in curves) < amount:
         return None
     prices = [price for one in curves for price in one.prices()]
-    low, high = min(prices), max(prices)
+    # At `low` every route takes all it can, just above the best price none takes anything.
+    low, high = min(prices), nextafter(max(prices), inf)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         if sum(one.size(middle) for one in curves) >= amount:
