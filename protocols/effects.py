@@ -17,3 +17,5 @@ class Effect:
     data: bytes
     value: int = 0
     """Wei."""
+    zero: bool = False
+    """Whether an answer other than zero means that nothing was done."""

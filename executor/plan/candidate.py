@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chain.calls import Unknown
-from chain.types import Address
+from chain.types import ZERO_ADDRESS, Address
 from executor.plan.lab import Draft, Lab
 from executor.plan.types import Action, SwapCost
 from executor.types import Condition
@@ -60,6 +60,8 @@ def allowing(
     What is allowed already is used where it suffices. Some tokens take a new allowance only when
     the old one is zero. `after` takes back what may be left. Text says what is not known.
     """
+    if token.address == ZERO_ADDRESS:
+        return tuple(drafts)  # the native coin goes along with the call
     known = lab.allowance(token.address, spender)
     if isinstance(known, Unknown):
         return f"what {spender} may take is not known: {known.reason}"

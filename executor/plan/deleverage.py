@@ -6,14 +6,16 @@ sized so that the health afterwards is the target, by trying it on the real cont
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from chain.calls import ReadFailed
-from chain.types import Address
-from chain.units import BPS
+from chain.types import ZERO_ADDRESS, Address
+from chain.units import BPS, WAD, div_up
 from executor.guard import (
+    ALL_NATIVE,
     GuardIntent,
     GuardState,
     Protocol,
@@ -28,22 +30,28 @@ from executor.plan.candidate import Candidate, Goal, No, amount_text, health_con
 from executor.plan.health import Proposals, guess_repayment
 from executor.plan.lab import Draft, Failed, Lab
 from executor.plan.lenders import Loan, loan_of
-from executor.plan.lending import verbs_of
 from executor.plan.sizing import Unsized, least
-from executor.plan.trading import Trade, quote, resized, swap_cost
+from executor.plan.trading import Trade, quote, resized, swap_cost, tradable
 from executor.plan.types import Action
 from executor.plan.unwinding import pairs
 from executor.swaps import Side, orders
 from executor.swaps.types import Venue
 from protocols.aave_v3 import actions as aave
+from protocols.compound_v2 import actions as compound
+from protocols.compound_v2.state import CompoundAccount
 from protocols.effects import Effect
 from protocols.morpho_blue import actions as morpho
 from protocols.morpho_blue.state import MorphoPosition
-from protocols.types import Leg
+from protocols.types import Leg, Token
+from protocols.wallet import actions as wallet
 
-ACTION = Action.DELEVERAGE
-PUT_BACK = {Protocol.AAVE_V3: 1, Protocol.MORPHO_BLUE: 5}
-"""Which word of the supplying call is its amount: what the swap left is filled in there."""
+ACTION: Final = Action.DELEVERAGE
+NAMES: Final = {
+    Protocol.AAVE_V3: "aave-v3",
+    Protocol.MORPHO_BLUE: "morpho-blue",
+    Protocol.COMPOUND_V2: "compound-v2",
+}
+"""What the adapters call the protocols of guards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,10 @@ class Job:
     goal: Goal
     guard: GuardState
     address: Address
-    market: Address
-    """The pool, or Morpho."""
     collateral: Leg
     debt: Leg
+    sold: Token
+    """The collateral, of the native coin its wrapped form."""
     loan: Loan
 
 
@@ -73,9 +81,6 @@ def flash_deleverage(lab: Lab, goal: Goal) -> Proposals:
     if why is not None:
         return [No(ACTION, why)]
     assert isinstance(state, GuardState)
-    verbs = verbs_of(lab, goal.position)
-    if isinstance(verbs, str):
-        return [No(ACTION, verbs)]
     now = lab.health_now(goal.position)
     if isinstance(now, Failed) or now is None:
         return [No(ACTION, now.reason if now else "there is no debt")]
@@ -86,7 +91,11 @@ def flash_deleverage(lab: Lab, goal: Goal) -> Proposals:
         if isinstance(loan, str):
             found.append(No(ACTION, loan))
             continue
-        job = Job(lab, goal, state, lab.guard, verbs.spender, collateral, debt, loan)
+        sold = tradable(lab, collateral.token)
+        if sold is None or debt.token.address == ZERO_ADDRESS:
+            found.append(No(ACTION, "the native coin has no wrapped form that is known here"))
+            continue
+        job = Job(lab, goal, state, lab.guard, collateral, debt, sold, loan)
         found.append(_sized(job, now))
     return found or [No(ACTION, "no collateral is of another token than the debt")]
 
@@ -101,7 +110,7 @@ def _unusable(lab: Lab, goal: Goal, state: GuardState | Unset) -> str | None:
         (state.account != lab.account, f"the guard is of {state.account}"),
         (policy.executor != lab.wallet, f"the guard takes orders of {policy.executor} only"),
         (policy.valid_until < lab.time, "the guard's policy has expired"),
-        (policy.protocol not in PUT_BACK, f"{policy.protocol.name} is not done by flash loan yet"),
+        (goal.position.protocol != NAMES[policy.protocol], "the guard is of another protocol"),
         (goal.target_raw > policy.ceiling, "the target is above the guard's ceiling"),
         (goal.target_raw < policy.floor, "the target is below the guard's floor"),
     )
@@ -129,7 +138,7 @@ def _over(job: Job, now: int, venues: Sequence[Venue]) -> Candidate | str:
     lab, goal, debt, collateral = job.lab, job.goal, job.debt, job.collateral
     guess = max(1, min(guess_repayment(goal, debt, now, from_collateral=True), debt.amount))
     due = job.loan.due(guess)
-    base = quote(lab, collateral.token, debt.token, Side.EXACT_OUT, due, job.address, venues)
+    base = quote(lab, job.sold, debt.token, Side.EXACT_OUT, due, job.address, venues)
     if isinstance(base, str):
         return base
     rate = Fraction(base.max_in, due)
@@ -149,7 +158,7 @@ def _over(job: Job, now: int, venues: Sequence[Venue]) -> Candidate | str:
     if isinstance(sized, Unsized):
         return sized.reason
     told = quote(
-        lab, collateral.token, debt.token, Side.EXACT_OUT, job.loan.due(sized.amount),
+        lab, job.sold, debt.token, Side.EXACT_OUT, job.loan.due(sized.amount),
         job.address, venues,
     )  # fmt: skip
     if isinstance(told, str):
@@ -212,23 +221,80 @@ def intent_key(lab: Lab, goal: Goal) -> bytes:
 
 def _steps(job: Job, amount: int, takes: int, trade: Trade) -> tuple[Step, ...]:
     """Return what the guard does with the loan in hand."""
-    lab, debt, collateral = job.lab, job.debt, job.collateral
-    swaps = tuple(
-        step(order.call.to, order.call.data, token=collateral.token.address, amount=order.max_in)
-        for order in orders(trade.swap, job.address, lab.time)
+    sold = job.sold.address
+    swaps = (
+        step(order.call.to, order.call.data, token=sold, amount=order.max_in)
+        for order in orders(trade.swap, job.address, job.lab.time)
     )
-    parts = _morpho if job.guard.policy.protocol is Protocol.MORPHO_BLUE else _aave
-    before, put_back = parts(job, amount, takes)
-    fill = PUT_BACK[job.guard.policy.protocol]
-    last = step(put_back.to, put_back.data, token=collateral.token.address, fill=fill)
-    repay = step(before[0].to, before[0].data, token=debt.token.address, amount=amount)
-    pulled = _pulled(job, takes)
-    return (repay, *pulled, *(step(e.to, e.data) for e in before[1:]), *swaps, last)
+    repay, out, back = PARTS[job.guard.policy.protocol](job, amount, takes)
+    paid = step(repay.to, repay.data, token=job.debt.token.address, amount=amount)
+    return (paid, *out, *swaps, *back)
 
 
-def _pulled(job: Job, takes: int) -> tuple[Step, ...]:
-    """Return how a module gets the owner's aTokens; a delegate is the owner."""
-    if job.address == job.lab.account or job.guard.policy.protocol is not Protocol.AAVE_V3:
+Parts = tuple[Effect, tuple[Step, ...], tuple[Step, ...]]
+"""How to repay, how collateral gets out, how what the swap left is put back."""
+
+
+def _aave(job: Job, amount: int, takes: int) -> Parts:
+    owner, pool = job.lab.account, job.guard.policy.market
+    asset, debt = job.collateral.token.address, job.debt
+    mode = aave.STABLE if debt.name == "stable" else aave.VARIABLE
+    repay = aave.repay(pool, debt.token.address, amount, owner, mode)
+    withdraw = aave.withdraw(pool, asset, takes, job.address)
+    supply = aave.supply(pool, asset, 0, owner)
+    out = (*_pulled(job, takes), step(withdraw.to, withdraw.data))
+    return repay, out, (step(supply.to, supply.data, token=asset, fill=1),)
+
+
+def _morpho(job: Job, amount: int, takes: int) -> Parts:
+    state, owner, contract = job.goal.position.state, job.lab.account, job.guard.policy.market
+    assert isinstance(state, MorphoPosition)
+    asset = job.collateral.token.address
+    repay = morpho.repay(contract, state.params, owner, assets=amount)
+    withdraw = morpho.withdraw_collateral(contract, state.params, takes, owner, job.address)
+    supply = morpho.supply_collateral(contract, state.params, 0, owner)
+    back = step(supply.to, supply.data, token=asset, fill=5)  # after the five of the market
+    return repay, (step(withdraw.to, withdraw.data),), (back,)
+
+
+def _compound(job: Job, amount: int, takes: int) -> Parts:
+    state, asset = job.goal.position.state, job.collateral.token.address
+    assert isinstance(state, CompoundAccount)
+    markets = {one.market.underlying.address: one.market for one in state.holdings}
+    held, owed = markets[asset], markets[job.debt.token.address]
+    if job.address == job.lab.account:
+        repay = compound.repay(owed, amount)
+        redeem = compound.redeem_underlying(held, takes)
+        pulled: tuple[Step, ...] = ()
+    else:
+        repay = compound.repay_for(owed, amount, job.lab.account)
+        tokens = div_up(takes * WAD, held.rate)
+        redeem = compound.redeem(held, tokens)
+        pulled = _pulled(job, tokens)
+    out = (*pulled, step(redeem.to, redeem.data))
+    if not held.native:
+        mint = compound.supply(held, 0)
+        return repay, out, (step(mint.to, mint.data, token=asset, fill=0),)
+    wrapped = job.sold.address
+    wrap, unwrap = wallet.wrap(wrapped, 0), wallet.unwrap(wrapped, 0)
+    mint = compound.supply(held, 0)
+    back = (
+        step(unwrap.to, unwrap.data, token=wrapped, fill=0),
+        step(mint.to, mint.data, value=ALL_NATIVE),
+    )
+    return repay, (*out, step(wrap.to, wrap.data, value=ALL_NATIVE)), back
+
+
+PARTS: Final[Mapping[Protocol, Callable[[Job, int, int], Parts]]] = {
+    Protocol.AAVE_V3: _aave,
+    Protocol.MORPHO_BLUE: _morpho,
+    Protocol.COMPOUND_V2: _compound,
+}
+
+
+def _pulled(job: Job, amount: int) -> tuple[Step, ...]:
+    """Return how a module gets the owner's aTokens or cTokens; a delegate is the owner."""
+    if job.address == job.lab.account:
         return ()
     kept = next(
         (a for a in job.guard.assets if a.token == job.collateral.token.address and a.position),
@@ -236,24 +302,7 @@ def _pulled(job: Job, takes: int) -> tuple[Step, ...]:
     )
     if kept is None:
         return ()  # the guard will say that it does not watch the token
-    return (pull(kept.source, job.lab.account, job.address, takes),)
-
-
-def _aave(job: Job, amount: int, takes: int) -> tuple[tuple[Effect, ...], Effect]:
-    owner, pool = job.lab.account, job.market
-    asset, debt = job.collateral.token.address, job.debt
-    mode = aave.STABLE if debt.name == "stable" else aave.VARIABLE
-    repay = aave.repay(pool, debt.token.address, amount, owner, mode)
-    withdraw = aave.withdraw(pool, asset, takes, job.address)
-    return (repay, withdraw), aave.supply(pool, asset, 0, owner)
-
-
-def _morpho(job: Job, amount: int, takes: int) -> tuple[tuple[Effect, ...], Effect]:
-    state, owner, contract = job.goal.position.state, job.lab.account, job.market
-    assert isinstance(state, MorphoPosition)
-    repay = morpho.repay(contract, state.params, owner, assets=amount)
-    withdraw = morpho.withdraw_collateral(contract, state.params, takes, owner, job.address)
-    return (repay, withdraw), morpho.supply_collateral(contract, state.params, 0, owner)
+    return (pull(kept.source, job.lab.account, job.address, amount),)
 
 
 __all__ = ["flash_deleverage", "intent_key"]

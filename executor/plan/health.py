@@ -79,9 +79,13 @@ def _remedied(lab: Lab, goal: Goal, action: Action, verbs: Verbs, remedy: Remedy
         effect = verbs.repay(leg, amount, whole=remedy.whole)
     else:
         what = f"add {amount_text(amount, token)} as collateral"
-        effect = verbs.add(token, amount)
+        added = verbs.add(token, amount)
+        if added is None:
+            return No(action, "only the owner can do that, and another wallet signs")
+        effect = added
     draft = Draft(what, effect, lab.wallet)
-    drafts = allowing(lab, token, verbs.spender, amount, [draft], after=remedy.whole)
+    spender = verbs.spender(token)
+    drafts = allowing(lab, token, spender, amount, [draft], after=remedy.whole)
     if isinstance(drafts, str):
         return No(action, drafts)
     return Candidate(action, what, drafts, (health_condition(goal),))

@@ -170,6 +170,9 @@ class Lab:
         for draft, outcome in zip(drafts, ran.outcomes, strict=True):
             if not outcome.ok:
                 return Failed(f"{draft.what}: {reverted(outcome.output)}")
+            if draft.effect.zero and any(outcome.output):
+                code = int.from_bytes(outcome.output[:32], "big")
+                return Failed(f"{draft.what}: refused with error code {code}")
         return _after(ran, markets)
 
     def _reading(

@@ -10,6 +10,8 @@ from executor.plan.lab import Lab
 from protocols.aave_v3 import actions as aave
 from protocols.aave_v3.contracts import GET_POOL
 from protocols.aave_v3.state import AaveAccount
+from protocols.compound_v2 import actions as compound
+from protocols.compound_v2.state import CMarket, CompoundAccount
 from protocols.effects import Effect
 from protocols.morpho_blue import actions as morpho
 from protocols.morpho_blue.state import MorphoPosition
@@ -19,17 +21,20 @@ from protocols.types import Leg, Position, Side, State, Token
 class Verbs(Protocol):
     """What an account, or somebody for it, can do with one position."""
 
-    @property
-    def spender(self) -> Address:
-        """Return who takes the tokens that are repaid or added."""
+    def spender(self, token: Token) -> Address:
+        """Return who takes what is repaid or added of a token."""
+        ...
+
+    def takes(self, token: Token) -> bool:
+        """Tell whether the account may hold and owe a token here."""
         ...
 
     def repay(self, debt: Leg, amount: int, *, whole: bool) -> Effect:
         """Repay from the sender."""
         ...
 
-    def add(self, token: Token, amount: int) -> Effect:
-        """Add collateral from the sender."""
+    def add(self, token: Token, amount: int) -> Effect | None:
+        """Add collateral from the sender; None where only the owner can."""
         ...
 
     def withdraw(self, token: Token, amount: int, *, whole: bool = False) -> Effect:
@@ -52,16 +57,19 @@ class AaveVerbs:
     pool: Address
     owner: Address
 
-    @property
-    def spender(self) -> Address:
+    def spender(self, token: Token) -> Address:
         """Return the pool."""
         return self.pool
+
+    def takes(self, token: Token) -> bool:
+        """Return true: the pool itself refuses what it does not list."""
+        return True
 
     def repay(self, debt: Leg, amount: int, *, whole: bool) -> Effect:
         """Repay; any amount not below the debt clears it."""
         return aave.repay(self.pool, debt.token.address, amount, self.owner, _mode(debt))
 
-    def add(self, token: Token, amount: int) -> Effect:
+    def add(self, token: Token, amount: int) -> Effect | None:
         """Supply."""
         return aave.supply(self.pool, token.address, amount, self.owner)
 
@@ -86,10 +94,14 @@ class MorphoVerbs:
     owner: Address
     state: MorphoPosition
 
-    @property
-    def spender(self) -> Address:
+    def spender(self, token: Token) -> Address:
         """Return Morpho."""
         return self.morpho
+
+    def takes(self, token: Token) -> bool:
+        """Tell whether a token is one of the market's two."""
+        params = self.state.params
+        return token.address in (params.loan_token, params.collateral_token)
 
     def repay(self, debt: Leg, amount: int, *, whole: bool) -> Effect:
         """Repay; all of it goes by shares, since rounded assets may be worth one share more."""
@@ -98,7 +110,7 @@ class MorphoVerbs:
             return morpho.repay(self.morpho, self.state.params, self.owner, shares=shares)
         return morpho.repay(self.morpho, self.state.params, self.owner, assets=amount)
 
-    def add(self, token: Token, amount: int) -> Effect:
+    def add(self, token: Token, amount: int) -> Effect | None:
         """Supply collateral."""
         return morpho.supply_collateral(self.morpho, self.state.params, amount, self.owner)
 
@@ -116,6 +128,50 @@ class MorphoVerbs:
 
     def repay_with_supply(self, debt: Leg, amount: int) -> Effect | None:
         """Return None: what one lends in a market is no collateral there."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CompoundVerbs:
+    """In the markets of one Comptroller that the owner is in."""
+
+    markets: Mapping[Address, CMarket]
+    """By underlying."""
+    owner: Address
+    own: bool
+    """Whether the owner sends."""
+
+    def spender(self, token: Token) -> Address:
+        """Return the cToken."""
+        return self.markets[token.address].ctoken
+
+    def takes(self, token: Token) -> bool:
+        """Tell whether the account is in a token's market."""
+        return token.address in self.markets
+
+    def repay(self, debt: Leg, amount: int, *, whole: bool) -> Effect:
+        """Repay; of tokens all that is owed, of the native coin the exact amount."""
+        market = self.markets[debt.token.address]
+        most = compound.MOST if whole and not market.native else amount
+        if self.own:
+            return compound.repay(market, most)
+        return compound.repay_for(market, most, self.owner)
+
+    def add(self, token: Token, amount: int) -> Effect | None:
+        """Supply; for the sender only."""
+        return compound.supply(self.markets[token.address], amount) if self.own else None
+
+    def withdraw(self, token: Token, amount: int, *, whole: bool = False) -> Effect:
+        """Redeem."""
+        return compound.redeem_underlying(self.markets[token.address], amount)
+
+    def borrow(self, token: Token, amount: int) -> Effect | None:
+        """Borrow in a market that the owner is in."""
+        market = self.markets.get(token.address)
+        return None if market is None else compound.borrow(market, amount)
+
+    def repay_with_supply(self, debt: Leg, amount: int) -> Effect | None:
+        """Return None: Compound has no such way."""
         return None
 
 
@@ -140,8 +196,16 @@ def _morpho(_lab: Lab, position: Position) -> MorphoVerbs:
     return MorphoVerbs(position.root, position.owner, position.state)
 
 
+def _compound(lab: Lab, position: Position) -> CompoundVerbs:
+    state = position.state
+    assert isinstance(state, CompoundAccount)
+    markets = {one.market.underlying.address: one.market for one in state.holdings}
+    return CompoundVerbs(markets, position.owner, lab.wallet == position.owner)
+
+
 VERBS: Final[Mapping[type[State], Callable[[Lab, Any], Verbs | str]]] = {
     AaveAccount: _aave,
+    CompoundAccount: _compound,
     MorphoPosition: _morpho,
 }
 

@@ -56,8 +56,10 @@ def _one_collateral(
         verbs.withdraw(leg.token, leg.amount, whole=True),
         lab.wallet,
     )
-    give = Draft(f"supply {amount_text(least, token)}", verbs.add(token, least), lab.wallet)
-    giving = allowing(lab, token, verbs.spender, least, [give], after=False)
+    added = verbs.add(token, least)
+    assert added is not None  # the owner signs
+    give = Draft(f"supply {amount_text(least, token)}", added, lab.wallet)
+    giving = allowing(lab, token, verbs.spender(token), least, [give], after=False)
     if isinstance(giving, str):
         return No(action, giving)
     what = f"hold {token.symbol} instead of {amount_text(leg.amount, leg.token)} as collateral"
@@ -95,7 +97,7 @@ def _one_debt(lab: Lab, change: Change, verbs: Verbs, leg: Leg, token: Token) ->
     repay = Draft(
         f"repay all {amount_text(owed, leg.token)}", verbs.repay(leg, owed, whole=True), lab.wallet
     )
-    repaying = allowing(lab, leg.token, verbs.spender, owed, [repay], after=True)
+    repaying = allowing(lab, leg.token, verbs.spender(leg.token), owed, [repay], after=True)
     if isinstance(repaying, str):
         return No(action, repaying)
     what = f"owe {token.symbol} instead of {amount_text(leg.amount, leg.token)}"
@@ -129,6 +131,8 @@ def _ready(lab: Lab, change: Change, action: Action) -> tuple[Verbs, Token] | No
     token = describe(lab, change.to)
     if isinstance(token, str):
         return No(action, token)
+    if not verbs.takes(token):
+        return No(action, f"{change.position.market} is not of {token.symbol}")
     return verbs, token
 
 

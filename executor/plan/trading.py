@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from chain.calls import ReadFailed
-from chain.types import Address
+from chain.types import ZERO_ADDRESS, Address
 from chain.units import BPS, WAD
 from executor.plan.lab import Draft, Lab
 from executor.plan.types import SwapCost
@@ -43,6 +43,8 @@ def quote(
     venues: Sequence[Venue] | None = None,
 ) -> Trade | str:
     """Return the best swap within the owner's limits; text says why there is none."""
+    if ZERO_ADDRESS in (token_in.address, token_out.address):
+        return "the native coin is swapped in its wrapped form only"
     where = lab.venues if venues is None else tuple(venues)
     if not where:
         return "no venue to swap on is known on this chain"
@@ -67,6 +69,14 @@ def quote(
     if isinstance(found, NoSwap):
         return f"{token_in.symbol} → {token_out.symbol}: {found.why}: {found.reason}"
     return Trade(found)
+
+
+def tradable(lab: Lab, token: Token) -> Token | None:
+    """Return what a token is swapped as: the native coin in its wrapped form, if that is known."""
+    if token.address != ZERO_ADDRESS:
+        return token
+    wrapped = lab.book.wrapped_native
+    return None if wrapped is None else Token(wrapped, f"W{token.symbol}", token.decimals)
 
 
 def resized(trade: Trade, amount_out: int, max_in: int) -> Trade:

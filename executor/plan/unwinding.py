@@ -7,6 +7,7 @@ such need. What is withdrawn is what the swap may take at most; what it leaves s
 from collections.abc import Iterator
 from fractions import Fraction
 
+from chain.types import ZERO_ADDRESS
 from executor.plan.candidate import (
     Candidate,
     Goal,
@@ -19,10 +20,11 @@ from executor.plan.health import Proposals, guess_repayment
 from executor.plan.lab import Draft, Failed, Lab
 from executor.plan.lending import Verbs, collaterals, debts, verbs_of
 from executor.plan.sizing import Unsized, least
-from executor.plan.trading import Trade, by_wallet, quote, resized, swap_cost
+from executor.plan.trading import Trade, by_wallet, quote, resized, swap_cost, tradable
 from executor.plan.types import Action
 from executor.swaps import Side
 from protocols.types import Leg
+from protocols.wallet import actions as wallet
 
 MOST_PAIRS = 4
 """Pairs of collateral and debt that are tried, the largest collateral first."""
@@ -59,7 +61,10 @@ def _pair(
 ) -> Candidate | No:
     action = Action.WITHDRAW_AND_REPAY
     guess = min(guess_repayment(goal, debt, now, from_collateral=True), debt.amount)
-    base = quote(lab, collateral.token, debt.token, Side.EXACT_OUT, max(guess, 1), lab.wallet)
+    sold = tradable(lab, collateral.token)
+    if sold is None:
+        return No(action, "the native coin has no wrapped form that is known here")
+    base = quote(lab, sold, debt.token, Side.EXACT_OUT, max(guess, 1), lab.wallet)
     if isinstance(base, str):
         return No(action, base)
     rate = Fraction(base.max_in, guess or 1)
@@ -79,7 +84,7 @@ def _pair(
     final = drafts(sized.amount)
     if isinstance(final, Failed):
         return No(action, final.reason)
-    told = quote(lab, collateral.token, debt.token, Side.EXACT_OUT, sized.amount, lab.wallet)
+    told = quote(lab, sold, debt.token, Side.EXACT_OUT, sized.amount, lab.wallet)
     if isinstance(told, str):
         return No(action, told)
     what = f"repay {amount_text(sized.amount, debt.token)} with {collateral.token.symbol}"
@@ -100,7 +105,13 @@ def _drafts(
         verbs.repay(debt, amount, whole=False),
         lab.wallet,
     )
-    repaying = allowing(lab, debt.token, verbs.spender, amount, [repay], after=False)
+    spender = verbs.spender(debt.token)
+    repaying = allowing(lab, debt.token, spender, amount, [repay], after=False)
     if isinstance(repaying, str):
         return Failed(repaying)
-    return (withdraw, *by_wallet(lab, trade), *repaying)
+    wrapping: tuple[Draft, ...] = ()
+    if collateral.token.address == ZERO_ADDRESS:
+        into = trade.swap.question.token_in
+        wrap = wallet.wrap(into.address, takes)
+        wrapping = (Draft(f"wrap {amount_text(takes, into)}", wrap, lab.wallet),)
+    return (withdraw, *wrapping, *by_wallet(lab, trade), *repaying)

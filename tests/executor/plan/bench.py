@@ -50,6 +50,7 @@ def markets_of(world: World[Anvil]) -> tuple[Market, ...]:
     return (
         *(Market(a, n, checksum(r), {}) for a, n, r in roots),
         Market("morpho-blue", "Morpho", checksum(book["morpho"]["morpho"]), {"market_ids": ids}),
+        Market("compound-v2", "Compound", checksum(book["compound-v2"]["comptroller"]), {}),
         Market("erc4626", "wUSDC", vault, {}),
         Market("erc4626", "pvDAI", plain, {}),
         Market("uniswap-v3", "Uniswap", manager, {}),

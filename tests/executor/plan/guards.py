@@ -25,6 +25,7 @@ from executor.guard import (
     rule,
 )
 from executor.swaps.uniswap_v3 import SWAP_OUT
+from protocols.wallet.actions import UNWRAP, WRAP
 
 FAR = 2**40
 GAS = 15_000_000
@@ -32,6 +33,12 @@ GAS = 15_000_000
 
 def policy_of(world: World[Anvil], market: str, executor: str, **more: Any) -> Policy:
     morpho = market == "Morpho"
+    book = world.book
+    places = {
+        "Morpho": (Protocol.MORPHO_BLUE, book["morpho"]["morpho"]),
+        "Compound": (Protocol.COMPOUND_V2, book["compound-v2"]["comptroller"]),
+    }
+    protocol, place = places.get(market) or (Protocol.AAVE_V3, book[market]["pool"])
     values: dict[str, Any] = {
         "executor": checksum(executor),
         "valid_until": FAR,
@@ -40,17 +47,15 @@ def policy_of(world: World[Anvil], market: str, executor: str, **more: Any) -> P
         "window": 86_400,
         "max_loss_bps": 300,
         "max_flash_fee_bps": 10,
-        "protocol": Protocol.MORPHO_BLUE if morpho else Protocol.AAVE_V3,
+        "protocol": protocol,
         "may_borrow": False,
-        "market": checksum(
-            world.book["morpho"]["morpho"] if morpho else world.book[market]["pool"]
-        ),
+        "market": checksum(place),
         "max_base_fee": 10**12,
         "market_id": morpho_actor.market_id(world, "WETH/USDC") if morpho else bytes(32),
         "trigger": 2 * 10**18,
         "floor": 105 * 10**16,
         "ceiling": UNLIMITED,
-        "max_window_loss": 10**13,
+        "max_window_loss": 10**24 if protocol is Protocol.COMPOUND_V2 else 10**13,
     }
     return Policy(**{**values, **more})
 
@@ -75,7 +80,9 @@ def guard_of(
     world.node.send(Tx(owner, guard, "0x" + data.hex(), gas=GAS))
     if form == "module":
         amounts = {}
-        if market != "Morpho":
+        if market == "Compound":
+            amounts = {checksum(world.book["compound-v2"]["ctokens"]["cETH"]): 2**128}
+        elif market != "Morpho":
             a_token = checksum(world.book[market]["tokens"]["WETH"]["a_token"])
             amounts = {a_token: 2**128}
         for call in grants(policy, guard, amounts):
@@ -84,6 +91,14 @@ def guard_of(
 
 
 def _assets(world: World[Anvil], market: str) -> tuple[Asset, ...]:
+    if market == "Compound":
+        ctokens = {n: checksum(a) for n, a in world.book["compound-v2"]["ctokens"].items()}
+        weth, usdc = (checksum(world.book.tokens[s].address) for s in ("WETH", "USDC"))
+        return (
+            Asset(NATIVE, ctokens["cETH"], True, 0),
+            Asset(usdc, ctokens["cUSDC"], True, 0),
+            Asset(weth, ctokens["cETH"], False, 0),
+        )
     symbols = ("WETH", "USDC") if market == "Morpho" else ("WETH", "USDC", "DAI")
     found = []
     for symbol in symbols:
@@ -102,5 +117,10 @@ def _lenders(world: World[Anvil]) -> tuple[Lender, ...]:
 
 def _rules(world: World[Anvil], guard: Address) -> tuple[Any, ...]:
     router = checksum(world.book["uniswap-v3"]["router"])
-    # the struct is dynamic: offset, then path offset, recipient, deadline and the amounts
-    return (rule(router, SWAP_OUT, None, None, guard),)
+    weth = checksum(world.book.tokens["WETH"].address)
+    return (
+        # the struct is dynamic: offset, then path offset, recipient, deadline and the amounts
+        rule(router, SWAP_OUT, None, None, guard),
+        rule(weth, WRAP),
+        rule(weth, UNWRAP),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from world.actors import aave, morpho
+from world.actors import aave, compound, morpho
 from world.anvil import Anvil
 from world.world import World, actor
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.world
 OWNER = actor("deleverage owner")
 EXECUTOR = actor("deleverage executor")
 TARGET = 15 * 10**17
-MARKETS = ("aave-3.0", "aave-3.6", "Morpho")
+MARKETS = ("aave-3.0", "aave-3.6", "Morpho", "Compound")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,8 @@ def staged(anvil: World[Anvil]) -> Iterator[World[Anvil]]:
             aave.borrow(anvil, market, OWNER, "USDC", 20_000)
         morpho.supply_collateral(anvil, "WETH/USDC", OWNER, 10)
         morpho.borrow(anvil, "WETH/USDC", OWNER, 20_000)
+        compound.supply(anvil, "cETH", OWNER, 10)
+        compound.borrow(anvil, "cUSDC", OWNER, 20_000)
         anvil.node.travel(3_600)
         yield anvil
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from world.actors import aave, morpho, tokens
+from world.actors import aave, compound, morpho, tokens
 from world.anvil import Anvil
 from world.world import World, actor
 
@@ -47,6 +47,8 @@ def staged(anvil: World[Anvil]) -> Iterator[World[Anvil]]:
             aave.borrow(anvil, market, OWNER, "DAI", 6_000)
         morpho.supply_collateral(anvil, "WETH/USDC", OWNER, 5)
         morpho.borrow(anvil, "WETH/USDC", OWNER, 9_000)
+        compound.supply(anvil, "cETH", OWNER, 5)
+        compound.borrow(anvil, "cUSDC", OWNER, 9_000)
         anvil.node.travel(3_600)
         yield anvil
 
@@ -62,7 +64,7 @@ def give(world: World[Anvil], who: str, **whole: float) -> None:
         tokens.mint(world, symbol, who, world.amount(symbol, amount))
 
 
-@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("market", (*MARKETS, "Compound"))
 @pytest.mark.parametrize("action", [Action.REPAY, Action.TOP_UP])
 @pytest.mark.parametrize("payer", [OWNER, HELPER], ids=["own", "other"])
 def test_restore__from_a_wallet__is_what_then_happens(
@@ -72,6 +74,10 @@ def test_restore__from_a_wallet__is_what_then_happens(
     lab = lab_of(scene, OWNER, payer)
     position = position_in(lab, market)
     plan = restore(lab, Goal(position, TARGET), [action], request_of(lab))
+    if (market, action, payer) == ("Compound", Action.TOP_UP, HELPER):
+        assert isinstance(plan, Infeasible)
+        assert "only the owner" in plan.lost[0].reason
+        return
     assert isinstance(plan, Plan), plan
     assert plan.action is action
     assert plan.cost.total_usd is not None
@@ -102,13 +108,13 @@ def test_restore__with_atokens__is_sized_to_one_unit(scene: World[Anvil], market
     assert carry_out(scene, plan) == plan.after
 
 
-@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("market", (*MARKETS, "Compound"))
 def test_restore__withdraw_and_repay__is_sized_to_one_unit(
     scene: World[Anvil], market: str
 ) -> None:
     lab = lab_of(scene, OWNER)
     position = position_in(lab, market)
-    target = TARGET if market == "Morpho" else LOW
+    target = LOW if market in MARKETS[:2] else TARGET
     plan = restore(lab, Goal(position, target), [Action.WITHDRAW_AND_REPAY], request_of(lab))
     assert isinstance(plan, Plan), plan
     health = health_of(plan.after, position.id)
