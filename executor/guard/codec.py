@@ -52,8 +52,9 @@ def decode_execute(data: bytes) -> GuardIntent:
     if data[:4] != EXECUTE.selector:
         raise ValueError("not a call of execute")
     reader = Function(f"intent()({INTENT})")
-    decoded = _decoded(reader, data[4:])
-    intent = GuardIntent(*decoded[:7], tuple(Step(*one) for one in decoded[7]))
+    id_, deadline, base_fee, health, loss, token, amount, calls = _decoded(reader, data[4:])
+    steps = tuple(Step(*one) for one in calls)
+    intent = GuardIntent(id_, deadline, base_fee, health, loss, token, amount, steps)
     if encode_execute(intent) != data:
         raise ValueError("a call of execute in an unusual form")
     return intent
