@@ -39,6 +39,7 @@ WORDS: Final[tuple[tuple[str, Reply, str], ...]] = (
     ("replacement not allowed", R.UNDERPRICED, "nethermind"),
     ("could not replace existing", R.UNDERPRICED, "erigon"),
     ("future transaction tries to replace pending", R.UNDERPRICED, "geth"),
+    ("unknown transaction", R.REFUSED, "erigon, besu"),
     ("already known", R.KNOWN, "geth, erigon, reth, nethermind"),
     ("alreadyknown", R.KNOWN, "nethermind"),
     ("already imported", R.KNOWN, "anvil"),

@@ -59,7 +59,7 @@ class Cluster:
 
         schema = f"test{next(_numbers)}"
         with psycopg.connect(f"host={self._folder} user=keel dbname=postgres") as connection:
-            connection.execute(f"CREATE SCHEMA {schema}")  # type: ignore[call-overload]
+            connection.execute(f"CREATE SCHEMA {schema}")
         place = f"host={self._folder}&options=-csearch_path%3D{schema}"
         return f"postgresql+psycopg://keel@/postgres?{place}"
 

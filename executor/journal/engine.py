@@ -95,7 +95,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """Commit on exit, all or nothing; whatever the database refuses is `NotWritten`.
 
-    A row that is there already is SQLAlchemy's `IntegrityError`: only the caller knows what it means.
+    A row that is there already is `IntegrityError`: only the caller knows what that means.
     """
     try:
         with engine.execution_options(**{_WRITES: True}).begin() as connection:

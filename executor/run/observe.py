@@ -34,6 +34,8 @@ class Scene:
     pending: int
     spent: dict[int, Spent] = field(default_factory=dict)
     """By nonce, what was found of strangers' transactions."""
+    mined: dict[str, Mined | None] = field(default_factory=dict)
+    """By hash, what was read of receipts: a pass sees one chain."""
 
 
 def scene(sender: Sender, wallet: Address) -> Scene:
@@ -59,8 +61,10 @@ def observe(
     sender: Sender, scene: Scene, intent: Intent, attempts: Sequence[Attempt], ours: Iterable[int]
 ) -> Observation:
     """Return what concerns one intent. `ours` are the nonces of the wallet's live payloads."""
-    found = sender.receipts([a.hash for a in attempts], scene.at)
-    receipts = {hash_: _receipt(mined, intent) for hash_, mined in found.items()}
+    unread = [a.hash for a in attempts if a.hash not in scene.mined]
+    scene.mined.update(dict.fromkeys(unread) | sender.receipts(unread, scene.at))
+    found = {a.hash: scene.mined[a.hash] for a in attempts}
+    receipts = {h: _receipt(mined, intent) for h, mined in found.items() if mined is not None}
     used = used_final = None
     if intent.guard is not None:
         asked = USED_AT.encode(bytes.fromhex(intent.id[2:]))

@@ -12,6 +12,7 @@ from tests.executor.run.stage import ETHER, FRIEND, GWEI, Stage
 
 pytestmark = pytest.mark.world
 S = State
+PUBLIC = frozenset({"public"})
 
 
 def test_tick__nothing_goes_wrong__done_after_finality(stage: Stage) -> None:
@@ -20,7 +21,7 @@ def test_tick__nothing_goes_wrong__done_after_finality(stage: Stage) -> None:
     runner.tick()
     assert stage.state(wanted) is S.BROADCAST
     (sent,) = stage.journal.attempts(wanted.id)
-    assert (sent.nonce, sent.reply, sent.channels) == (0, "accepted", {"public"})
+    assert (sent.nonce, sent.reply, sent.channels) == (0, "accepted", PUBLIC)
     stage.node.mine()
     runner.tick()
     assert stage.state(wanted) is S.MINED
@@ -320,7 +321,7 @@ def test_tick__private_endpoint__first_alone_then_the_same_bytes_publicly(
     runner = stage.runner()
     runner.tick()
     (first,) = stage.journal.attempts(wanted.id)
-    assert (first.channels, first.reply) == ({"private"}, "unknown")
+    assert (first.channels, first.reply) == (frozenset({"private"}), "unknown")
     stage.node.mine()
     runner.tick()
     (again,) = stage.journal.attempts(wanted.id)
