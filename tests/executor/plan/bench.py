@@ -103,7 +103,9 @@ def request_of(lab: Lab, name: str = "test") -> Request:
     return Request(name, "a test", None, lab.time, gas_price(lab))
 
 
-def carry_out(world: World[Anvil], plan: Plan) -> tuple[PositionView, ...]:
+def carry_out(
+    world: World[Anvil], plan: Plan, *, exact_gas: bool = True
+) -> tuple[PositionView, ...]:
     """Send every step, all in one block of the plan's own time; return the account then."""
     node = world.node
     node.rpc.request("anvil_setNextBlockBaseFeePerGas", hex(0))
@@ -131,7 +133,9 @@ def carry_out(world: World[Anvil], plan: Plan) -> tuple[PositionView, ...]:
     for step, hash_ in zip(plan.steps, hashes, strict=True):
         receipt = node.rpc.request("eth_getTransactionReceipt", hash_)
         assert receipt["status"] == "0x1", step.what
-        assert int(receipt["gasUsed"], 16) == step.gas_used
+        used = int(receipt["gasUsed"], 16)
+        assert used == step.gas_used or not exact_gas
+        assert used < step.gas_limit
     then = lab_of(world, plan.account, plan.wallet)
     assert then.at.timestamp == plan.time
     return tuple(view(p, then.book) for p in then.positions)

@@ -64,7 +64,7 @@ def give(world: World[Anvil], who: str, **whole: float) -> None:
         tokens.mint(world, symbol, who, world.amount(symbol, amount))
 
 
-@pytest.mark.parametrize("market", (*MARKETS, "Compound"))
+@pytest.mark.parametrize("market", [*MARKETS, "Compound"])
 @pytest.mark.parametrize("action", [Action.REPAY, Action.TOP_UP])
 @pytest.mark.parametrize("payer", [OWNER, HELPER], ids=["own", "other"])
 def test_restore__from_a_wallet__is_what_then_happens(
@@ -108,7 +108,7 @@ def test_restore__with_atokens__is_sized_to_one_unit(scene: World[Anvil], market
     assert carry_out(scene, plan) == plan.after
 
 
-@pytest.mark.parametrize("market", (*MARKETS, "Compound"))
+@pytest.mark.parametrize("market", [*MARKETS, "Compound"])
 def test_restore__withdraw_and_repay__is_sized_to_one_unit(
     scene: World[Anvil], market: str
 ) -> None:
