@@ -12,6 +12,7 @@ from ordinary reads.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -101,8 +102,8 @@ def read_columns(
         ]  # fmt: skip
     else:
         assert first is not None
-        one_by_one = [_listed(pool, row) for row in first.reserves]
-    if first is not None and not all(map(_same, one_by_one, first.reserves)):
+        one_by_one = [_listed(pool.oracle, pool.base.decimals or 0, row) for row in first.reserves]
+    if first is not None and looked_up and not all(map(_same, one_by_one, first.reserves)):
         first = None
     categories = {number: _category(pool, number, results[where]) for number, where in emode_at}
     reserves = sorted(
@@ -210,15 +211,16 @@ def _same(one: Listed | Broken, row: Row) -> bool:
     )  # fmt: skip
 
 
-def _listed(pool: Pool, row: Row) -> Listed | Broken:
-    """Return a reserve as the lens has it."""
+@lru_cache(maxsize=1024)
+def _listed(oracle: Address, decimals: int, row: Row) -> Listed | Broken:
+    """Return a reserve as the lens has it, its price in units of so many decimals."""
     symbol = tokens.short(row.asset)
     if row.status != lens.OK:
         return Broken(row.asset, f"{symbol}: getReserveData: {lens.CAUSES[row.status]}")
     quote = None
     if row.price:
-        factor = f"{expr.Opaque(pool.oracle)} of {row.asset}"
-        quote = Quote(factor, row.price, pool.base.decimals or 0, label=symbol)
+        factor = f"{expr.Opaque(oracle)} of {row.asset}"
+        quote = Quote(factor, row.price, decimals, label=symbol)
     reserve = Reserve(
         row.id, row.asset, symbol, row.configuration, row.liquidity_index, row.liquidity_rate,
         row.borrow_index, row.borrow_rate, row.updated_at, quote,

@@ -41,7 +41,9 @@ class Layout:
 
     def seen(self, word: int, amount: int) -> "Layout | None":
         """Return what is left of it where a word stands for an amount; None where it cannot."""
-        widths = tuple(width for width in self.widths if word % (1 << width) == amount)
+        widths = tuple([width for width in self.widths if word & (1 << width) - 1 == amount])
+        if widths == self.widths:
+            return self if widths else None
         return Layout(self.slot, self.order, widths) if widths else None
 
 

@@ -7,7 +7,8 @@ through an object per account.
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,13 +138,15 @@ def decode(chunk: Chunk, offset: int = 0) -> Run:
     rows = np.frombuffer(data, _ROW, chunk.done, rows_at)
     found = np.frombuffer(data, _ENTRY, entries, entries_at)
     facts = np.frombuffer(data, _FACT, data[46], _HEAD)
-    if (found["account"] >= chunk.done).any() or not np.isin(found["status"], _STATUSES).all():
+    if (found["account"] >= chunk.done).any() or (found["status"] > max(CAUSES)).any():
         raise Misshapen("amounts of accounts that were not asked for")
     limbs: U64 = rows["configuration"][:, ::-1].astype(np.uint64)
     return Run(
         pool=address_of_word(data[:20]),
         oracle=address_of_word(data[20:40]),
-        reserves=tuple(map(_row, _RESERVE.iter_unpack(data[reserves_at:rows_at]))),
+        reserves=tuple(
+            _row(data[at : at + _RESERVE.size]) for at in range(reserves_at, rows_at, _RESERVE.size)
+        ),
         first=chunk.first + offset,
         done=chunk.done,
         status=rows["status"],
@@ -159,9 +162,13 @@ def decode(chunk: Chunk, offset: int = 0) -> Run:
     )
 
 
-def _row(one: tuple[Any, ...]) -> Row:
+@lru_cache(maxsize=1024)
+def _row(raw: bytes) -> Row:
+    """Return a reserve; few change from one block to the next."""
     (status, traits, number, asset, configuration, liquidity_index, liquidity_rate, borrow_index,
-     borrow_rate, updated_at, a_token, stable_token, debt_token, priced, price) = one  # fmt: skip
+     borrow_rate, updated_at, a_token, stable_token, debt_token, priced, price) = (
+        _RESERVE.unpack(raw)
+    )  # fmt: skip
     if status not in _STATUSES:
         raise Misshapen("a reserve of an unknown status")
     return Row(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chain.abi import Function
-from chain.calls import Result, Unknown
+from chain.calls import Call, Ok, Result, Unknown
 from chain.types import Address
 from protocols.aave_v3 import contracts as c
 from protocols.aave_v3 import lens
@@ -50,8 +50,14 @@ class Source:
         """Have it read by its functions."""
         self.cause, self.layout = cause, None
 
+    def ask(self, holder: bytes) -> Call:
+        """Return the call of its function about an account, whose 20 bytes are given."""
+        return Call(self.contract, self.function.selector + bytes(12) + holder)
+
     def answer(self, result: Result) -> int | str:
         """Return what its function says, or why it says nothing."""
+        if isinstance(result, Ok) and len(result.data) == 32:
+            return int.from_bytes(result.data, "big")
         amount: int | Unknown = self.function.known(result)
         return amount.reason if isinstance(amount, Unknown) else amount
 
@@ -105,10 +111,6 @@ class Held:
         beyond[:, 2:] |= self.amounts[:, 2:]
         self.doubted = np.any(beyond, axis=1)
 
-    def number(self, i: int) -> int:
-        """Return a word."""
-        return sum(limb << 64 * n for n, limb in enumerate(self.word[i].tolist()))
-
     def draw(
         self, masks: NDArray[np.bool_], dice: np.random.Generator
     ) -> list[tuple[int, int, int]]:
@@ -117,8 +119,14 @@ class Held:
         group = 2 * self.source + self.amounts.any(axis=1)
         order = np.lexsort((dice.random(len(group)), group))
         ranks = np.arange(len(order)) - np.searchsorted(group[order], group[order])
-        chosen = order[ranks < np.where(group[order] & 1, HOLDERS, OTHERS)].tolist()
-        drawn = [(int(self.source[i]), int(self.rows[i]), self.number(i)) for i in chosen]
+        chosen = order[ranks < np.where(group[order] & 1, HOLDERS, OTHERS)]
+        drawn = [
+            (source, row, a | b << 64 | c << 128 | d << 192)
+            for source, row, (a, b, c, d) in zip(
+                self.source[chosen].tolist(), self.rows[chosen].tolist(),
+                self.word[chosen].tolist(), strict=True,
+            )
+        ]  # fmt: skip
         empty = np.ascontiguousarray(masks.T)
         empty[self.source, self.rows] = False
         for number, fractions in enumerate(dice.random((len(empty), OTHERS))):

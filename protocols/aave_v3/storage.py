@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chain.bulk import Bulk, Chunks, NoLens, Step
-from chain.types import Address, BlockRef, checksum
+from chain.types import BlockRef
 from protocols.aave_v3 import rest, slots
 from protocols.aave_v3.columns import Kind, Way
 from protocols.aave_v3.gathering import Cell, Gathering
@@ -98,7 +98,7 @@ def _look(
     asked = np.zeros((len(holders), int(firsts[-1])), np.bool_)
     for i, holder in pairs:
         asked[row_of[holder], firsts[i] : firsts[i + 1]] = True
-    reads = [sources[i].function.at(sources[i].contract, _address(holder)) for i, holder in pairs]
+    reads = [sources[i].ask(holder) for i, holder in pairs]
     flat = [job for many in looked for job in many]
     packed = np.frombuffer(b"".join(holders), np.uint8).reshape(-1, 20)
     answers = yield Step(reads, slots.lens("look", flat, packed, asked))
@@ -194,9 +194,7 @@ def _check(
     """Ask the functions about accounts that are drawn, and refuse whatever differs."""
     held.settle(sources)
     drawn = [one for one in held.draw(masks, dice) if sources[one[0]].layout is not None]
-    answers = yield Step(
-        [sources[i].function.at(sources[i].contract, found.owner(row)) for i, row, _ in drawn]
-    )
+    answers = yield Step([sources[i].ask(found.accounts[row].tobytes()) for i, row, _ in drawn])
     for (i, row, word), result in zip(drawn, answers.results, strict=True):
         one = sources[i]
         if one.layout is None:
@@ -241,7 +239,3 @@ def _words(answer: Chunks | NoLens | None, count: int) -> Words | str:
         return slots.decode(answer, count)
     except Misshapen as failure:
         return failure.cause
-
-
-def _address(packed: bytes) -> Address:
-    return checksum("0x" + packed.hex())
