@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from protocols.uniswap_v3.math import Q96, sqrt_ratio_at_tick
 from protocols.uniswap_v3.state import UniswapV3State
 from risk.distance.linear import Margin, margin_of
-from risk.kernel import Accounts, tally
+from risk.kernel import Accounts, block_size, tally
 from risk.liquidation import engine_of
 from risk.liquidation.engine import Engine
 from risk.scenario.liquidity import pair
@@ -199,11 +199,19 @@ def untouched(
             rows.append(row)
     if not rows:
         return frozenset()
-    prices = np.ones((len(factors) + 1, log.shape[0] * log.shape[1]))
-    np.exp(log.reshape(-1, len(factors)).T, out=prices[:-1])
-    fused = None if len(rows) * prices.shape[1] >= FUSED_FROM else False
-    counts = tally(Accounts.of(rows, len(prices)), prices, fused=fused).liquidatable
+    accounts = Accounts.of(rows, len(factors) + 1)
+    size = max(1, block_size(accounts) // log.shape[1])
+    blocks = (_prices(log[first : first + size]) for first in range(0, len(log), size))
+    fused = None if len(rows) * log.shape[0] * log.shape[1] >= FUSED_FROM else False
+    counts = tally(accounts, blocks, fused=fused).liquidatable
     return frozenset(at for at, count in zip(known, counts.tolist(), strict=True) if not count)
+
+
+def _prices(log: F64) -> F64:
+    """Return every step of some paths as a scenario: multipliers, and a last row of what stays."""
+    prices = np.ones((log.shape[2] + 1, log.shape[0] * log.shape[1]))
+    np.exp(log.reshape(-1, log.shape[2]).T, out=prices[:-1])
+    return prices
 
 
 def _linear(margin: Margin, place: Mapping[str, int], parts: Parts) -> dict[int, float] | None:

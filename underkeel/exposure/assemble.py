@@ -130,9 +130,20 @@ def _labels(read: Read) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for position in read.positions:
         found[position.id] = position.market
-        found.setdefault(position.root, position.market)
+        told = found.setdefault(position.root, position.market)
+        found[position.root] = _common(told, position.market) or told
         for leg in position.legs:
             found.setdefault(leg.token.address, leg.token.symbol)
             if isinstance(leg.price, Price) and leg.price.label:
                 found.setdefault(leg.price.factor, leg.price.label)
     return found
+
+
+def _common(one: str, other: str) -> str:
+    """Return the words that two markets of one contract begin with."""
+    words = []
+    for mine, theirs in zip(one.split(), other.split(), strict=False):
+        if mine != theirs:
+            break
+        words.append(mine)
+    return " ".join(words)

@@ -12,7 +12,7 @@ from typing import Final
 
 from chain.types import Address
 from protocols.tokens import short
-from risk.exposure.graph import Graph, Node, NodeKind
+from risk.exposure.graph import Node, NodeKind
 from risk.exposure.loss import qualified
 from risk.scenario.play import play
 from risk.scenario.types import Exposed, Fate
@@ -62,7 +62,7 @@ def node_failures(
     alike: dict[tuple[tuple[str, float], ...], list[_Failing]] = {}
     for key, node in nodes.items():
         hit = tuple(
-            (one.position.id, part)
+            (one.position.id, round(part, 12))  # alike but for the order of products
             for one in book.positions
             if (part := parts.get(one.position.id, {}).get(key, 0.0)) > 0
         )
@@ -76,28 +76,43 @@ def node_failures(
 def _nodes(exposure: Exposure) -> dict[str, _Failing]:
     found: dict[str, _Failing] = {}
     for chain in exposure.chains:
+        into: dict[str, list[str]] = {}
+        for edge in chain.graph.edges:
+            into.setdefault(edge.target, []).append(edge.source)
         for node in chain.graph.nodes.values():
             if node.kind not in WORDS:
                 continue
             key = qualified(chain.read.name, node.key)
             old = found.get(key)
-            label = old.label if old else _label(node, chain.graph, chain.labels)
+            label = old.label if old else _label(node, into, chain.labels)
             pd = max(chain.scores[node.id].pd, old.pd if old else 0.0)
             ids = (*(old.ids if old else ()), f"{chain.read.name}/{node.id}")
             found[key] = _Failing(old.kind if old else node.kind, label, ids, pd)
     return found
 
 
-def _label(node: Node, graph: Graph, labels: Mapping[str, str]) -> str:
+def _label(node: Node, into: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> str:
     """Return what people call a node: its own name, whose code it is, or its address."""
     if node.id.startswith("unknown:"):
         return f"unknown, of {short(Address(node.id.removeprefix('unknown:')))}"
     if node.id in labels:
         return labels[node.id]
-    above = next((labels[e.source] for e in graph.edges if e.target == node.id
-                  and e.source in labels), "")  # fmt: skip
+    above = _above(node.id, into, labels)
     address = short(Address(node.id)) if node.id.startswith("0x") else node.id
     return f"{address} of {above}" if above else address
+
+
+def _above(name: str, into: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> str:
+    """Return the label of the nearest node that stands on one and has one; empty where none."""
+    seen, now = {name}, [name]
+    while now:
+        sources = [source for at in now for source in into.get(at, ()) if source not in seen]
+        found = next((labels[source] for source in sources if source in labels), "")
+        if found:
+            return found
+        now = list(dict.fromkeys(sources))
+        seen.update(now)
+    return ""
 
 
 def _causes(book: Book, exposure: Exposure, failed: Iterable[tuple[str, str]]) -> dict[str, str]:

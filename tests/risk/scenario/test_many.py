@@ -116,6 +116,7 @@ def test_untouched__compiled_or_not__the_same(monkeypatch: pytest.MonkeyPatch) -
     log = paths(2, sigma=0.05)
     plain = untouched(held, (ETH, USD), log)
     monkeypatch.setattr(many, "FUSED_FROM", 0)
+    monkeypatch.setattr(many, "block_size", lambda _accounts: 33)
     assert untouched(held, (ETH, USD), log) == plain
 
 

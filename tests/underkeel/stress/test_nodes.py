@@ -65,6 +65,12 @@ def test_node_failures__are_the_exposures_worst__position_by_position() -> None:
             assert result.loss_usd == pytest.approx(worst[qualified])
 
 
+def test_node_failures__nameless_code__is_told_by_what_stands_on_it() -> None:
+    found = [r.title for r in node_failures(BOOK, exposure(), ())]
+    assert any("of svETH" in title or "of m" in title or "of wallet" in title for title in found)
+    assert not any(title.endswith(" of ") for title in found)
+
+
 def test_node_failures__part_unread_or_chain_failed__listed_beside_the_sum() -> None:
     (first, *_) = node_failures(BOOK, exposure(("its feed: lost",)), ())
     assert first.unknown == (f"{LOAN.id}: what it stands on: its feed: lost",)
