@@ -10,7 +10,7 @@ reading the chain and recording what was decided anything may happen, so decisio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 from chain.types import Address, BlockRef
 from executor.fees import Market
@@ -45,25 +45,58 @@ class Budget(NamedTuple):
     """Times that somebody else may use the guard with an intent's id."""
 
 
-class Row(NamedTuple):
+class Interned:
+    """A value of which there is one object only, so that comparing and hashing cost nothing."""
+
+    _all: ClassVar[dict[tuple[object, ...], Any]] = {}
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, *fields: Any) -> Self:
+        """Return the one object with these fields."""
+        key = (cls, *fields)
+        found = cls._all.get(key)
+        if found is None:
+            found = cls._all[key] = cls.__new__(cls)
+            for name, value in zip(cls.__slots__, fields, strict=True):
+                setattr(found, name, value)
+        return cast(Self, found)
+
+    def but(self, **changes: Any) -> Self:
+        """Return the one with some fields changed."""
+        return self.of(*(changes.get(name, getattr(self, name)) for name in self.__slots__))
+
+
+class Row(Interned):
     """What the journal has of one intent."""
 
+    __slots__ = ("attempts", "cancel", "intent", "receipt")
     intent: Intent
-    attempts: tuple[Attempt, ...] = ()
-    receipt: Receipt | None = None
-    cancel: bool = False
+    attempts: tuple[Attempt, ...]
+    receipt: Receipt | None
+    cancel: bool
 
 
-class Pending(NamedTuple):
+class Pending(Interned):
     """What a process is about to do."""
 
+    __slots__ = ("action", "height", "row", "sent", "which")
     which: int
     """Index of the intent."""
     action: Action
     row: Row
     """As it was read; another one is refused."""
     height: int
-    sent: bool = False
+    sent: bool
+
+
+def row_of(
+    intent: Intent,
+    attempts: tuple[Attempt, ...] = (),
+    receipt: Receipt | None = None,
+    cancel: bool = False,
+) -> Row:
+    return Row.of(attempts, cancel, intent, receipt)
 
 
 class World(NamedTuple):
@@ -79,7 +112,7 @@ class World(NamedTuple):
     budget: Budget
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """The rules of a run, real or mutated."""
 
@@ -99,7 +132,7 @@ class Model:
     intents: int = 2
 
     def start(self, budget: Budget) -> World:
-        rows = tuple(Row(_intent(i, self.guarded)) for i in range(self.intents))
+        rows = tuple(row_of(_intent(i, self.guarded)) for i in range(self.intents))
         nobody = (None,) * self.processes
         return World(rows, (), frozenset(), frozenset(), nobody, budget)
 
@@ -122,7 +155,7 @@ class Model:
                 continue
             action = self.decision(world, index)
             if not isinstance(action, Wait):
-                pending = Pending(index, action, row, len(world.chain))
+                pending = Pending.of(action, len(world.chain), row, False, index)
                 yield f"decide {index}", world._replace(pending=_set(world.pending, p, pending))
 
     def decision(self, world: World, index: int) -> Action:
@@ -158,7 +191,7 @@ class Model:
             payloads = frozenset(
                 _payload(pending.which, a) for a in pending.row.attempts if a.k in action.attempts
             )
-            after = pending._replace(sent=True)
+            after = pending.but(sent=True)
             done = world._replace(pending=_set(world.pending, p, after))
             yield "sent, dropped", done
             if not payloads <= world.pool:
@@ -168,7 +201,7 @@ class Model:
             attempt = self._attempt(view, pending.which, action)
             payload = _payload(pending.which, attempt)
             if self.send_first and not pending.sent:
-                after = pending._replace(sent=True)
+                after = pending.but(sent=True)
                 yield "sent before recorded", world._replace(
                     pending=_set(world.pending, p, after), pool=world.pool | {payload},
                     signed=world.signed | {payload},
@@ -207,14 +240,14 @@ class Model:
     def _record(self, world: World, pending: Pending, change: Change) -> World:
         row = pending.row if self.fenced else world.rows[pending.which]
         if not self.fenced:
-            row = row._replace(intent=pending.row.intent)
+            row = row.but(intent=pending.row.intent)
         attempts = {a.k: a for a in row.attempts}
         attempts |= {a.k: a for a in change.attempts}
         intent = change.intent or row.intent
         receipt = change.receipt or row.receipt
         if intent.state in (State.BROADCAST, State.CANCELLING):
             receipt = None
-        new = Row(
+        new = row_of(
             _plain(intent),
             tuple(attempts[k] for k in sorted(attempts)),
             receipt,
@@ -226,7 +259,7 @@ class Model:
             if change.new_intent.nonce in bound:  # the journal's unique index
                 return world
             made = _plain(replace(change.new_intent, id=f"f{len(rows)}"))
-            rows = (*rows, Row(made))
+            rows = (*rows, row_of(made))
         return world._replace(rows=rows)
 
     # The world around
@@ -267,7 +300,7 @@ class Model:
             if isinstance(undone, tuple):
                 yield "reorg", world._replace(chain=chain, budget=less, pool=world.pool | {undone})
         if budget.cancels and not world.rows[0].intent.done and not world.rows[0].cancel:
-            row = world.rows[0]._replace(cancel=True)
+            row = world.rows[0].but(cancel=True)
             less = budget._replace(cancels=budget.cancels - 1)
             yield "cancel", world._replace(rows=_set(world.rows, 0, row), budget=less)
 
