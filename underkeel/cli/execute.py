@@ -41,8 +41,6 @@ from underkeel.state import state_folder
 
 GRACE_S: Final = 120
 """After a plan's expiry, for what is in flight to settle."""
-SHOWN_BYTES: Final = 36
-"""Of call data, in the table; JSON has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,10 +356,10 @@ def _print_steps(
     for number, one in enumerate(shown, 1):
         asked = one.transaction
         usd = "? dollars" if one.usd_e6 is None else money(one.usd_e6)
-        data = "0x" + asked.data[:SHOWN_BYTES].hex() + "…" * (len(asked.data) > SHOWN_BYTES)
         screen.print(Text(f"{number}. {what[one.intent.id]}", style="bold"))
-        screen.print(Text(f"   nonce {asked.nonce}  to {asked.to}  value {asked.value} wei"))
-        screen.print(Text(f"   data {data} ({len(asked.data)} bytes)"))
+        where = f"   nonce {asked.nonce}  to {asked.to}  value {asked.value} wei"
+        screen.print(Text(where), soft_wrap=True)
+        screen.print(Text(f"   data 0x{asked.data.hex()}"), soft_wrap=True)
         fee = f"max fee {asked.max_fee} wei, tip {asked.max_tip} wei"
         screen.print(Text(f"   gas {asked.gas}  {fee}  counts {usd}"))
         screen.print(Text(f"   signs 0x{asked.digest().hex()}"))

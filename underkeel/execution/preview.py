@@ -52,6 +52,9 @@ def preview(
             found.append(Shown(intent, asked, None, (refusal,)))
             continue
         reserved, refusals = judge(limits, facts, intent, asked, book)
+        if asked.max_fee < now.market.base_fee:
+            what = f"the next base fee is {now.market.base_fee} wei, {asked.max_fee} are allowed"
+            refusals = (*refusals, Refusal(Rule.FEE, what, observer.name))
         found.append(Shown(intent, asked, reserved.usd_e6 if reserved else None, refusals))
         if reserved is not None:
             spend = Spend(intent.id, book.now, reserved.wei, reserved.usd_e6, live=True)
