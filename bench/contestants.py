@@ -15,7 +15,7 @@ NO_LIMIT = 10**9
 ROOT = Path(__file__).resolve().parents[1]
 QUIET_DANK = {
     "TYPEDENVS_SHUTUP": "1",
-    # Its limiter, meant for providers, would be all that is measured.
+    # Its limiter, meant for providers, is all that is measured where it is on.
     "DANKMIDS_REQUESTS_PER_SECOND": "1000000",
     "DANKMIDS_MIN_REQUESTS_PER_SECOND": "1000000",
 }
@@ -36,6 +36,8 @@ class Contestant:
     """The same with latency added."""
     tasks: tuple[str, ...] = ("full", "health")
     ours: bool = False
+    patient: bool = False
+    """Waits for a limiter of its own, so it reads once, without a warm-up."""
     brief: bool = False
     """Fast enough to be measured often at any size."""
     replayed: bool = False
@@ -74,7 +76,8 @@ TASKS = ("full", "health", "uniswap", "owners")
 REFERENCE = "multicall.py"
 """Whom the ratios are taken from: the best Python peer."""
 
-NAIVE, DANK, EXTENDED = "web3.py, naive", "dank_mids", "eth_defi multicall"
+NAIVE, EXTENDED = "web3.py, naive", "eth_defi multicall"
+DANK, DANK_UNLIMITED = "dank_mids, as installed", "dank_mids, limiter off"
 VIEM, LENS, STORAGE = "viem, tuned", "underkeel, lens", "underkeel, storage"
 HEALTH, WARM = "underkeel, health lens", "underkeel, adapter warm"
 FRESH = "multicall.py, fresh client"
@@ -86,6 +89,16 @@ CONTESTANTS = (
     replace(_peer("web3.py, batch_requests", "web3", "run_web3.py", 300, how="batch"), far=30),
     Contestant(
         DANK,
+        partial(environments.python, "dank_mids"),
+        "run_dank_mids.py",
+        environ={"TYPEDENVS_SHUTUP": "1"},
+        most=300,
+        far=0,
+        tasks=("full",),
+        patient=True,
+    ),
+    Contestant(
+        DANK_UNLIMITED,
         partial(environments.python, "dank_mids"),
         "run_dank_mids.py",
         environ=QUIET_DANK,

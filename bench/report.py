@@ -105,7 +105,8 @@ read and dropped: what node and loopback take without any client.
 `fresh client` makes a client, and its connection, for every reading; all others keep theirs.
 `underkeel, lens` calls public functions only; `underkeel, storage` reads tokens' storage where that
 was proven to give what the public function gives, and has proven it in the warm-up.
-Peers: {versions}. dank_mids runs with its rate limiter off. multicall.py runs with
+Peers: {versions}. dank_mids as installed limits its own rate, so it reads
+once, without a warm-up. multicall.py runs with
 steps of 3,000 calls, for health of 150: its own 10,000 run out of the gas it asks for, in words it
 does not know; of n steps and one call it loses the last, so one more is added there. The node takes
 requests of any size, which by default it does not (2 MB).

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.contestants import (
     DANK,
+    DANK_UNLIMITED,
     EXTENDED,
     FRESH,
     HEALTH,
@@ -125,7 +126,8 @@ TARGETS = (
     Target("1,000 × 30, lens: × less CPU than multicall.py", 50,
            times(THOUSAND, LENS, REFERENCE, cpu)),
     Target("1,000 × 30, lens: wall over raw replay", 1.15, over_replay(THOUSAND, LENS), True),
-    Target("10 × 30, lens: × dank_mids", 100, times(TEN, LENS, DANK)),
+    Target("10 × 30, lens: × dank_mids, as installed", 100, times(TEN, LENS, DANK)),
+    Target("10 × 30, lens: × dank_mids, limiter off", 100, times(TEN, LENS, DANK_UNLIMITED)),
     Target("10 × 30, lens: × naive web3.py", 500, times(TEN, LENS, NAIVE)),
     Target("10 × 30, lens: × eth_defi", 50, times(TEN, LENS, EXTENDED)),
     Target("one wallet, 1 × 10: × multicall.py", 4, times(SMALL, LENS, REFERENCE)),
