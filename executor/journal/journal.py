@@ -52,6 +52,15 @@ WISHES: Final = ("approve", "cancel", "speed_up", "release")
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A nonce that was read at a head; once that block is final, so is the nonce."""
+
+    nonce: int
+    block: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What the journal knows of a wallet."""
 
@@ -63,6 +72,7 @@ class Known:
     """The block of that."""
     burn: int | None = None
     """While not whole: a nonce that has to be finally spent before it is again."""
+    probe: Probe | None = None
 
 
 class Journal:
@@ -272,7 +282,8 @@ class Journal:
             row = db.execute(query).first()
         if row is None:
             return Known(False, None, None)
-        return Known(row.whole, row.seen_nonce, row.seen_block, row.burn)
+        probe = Probe(row.probe_nonce, row.probe_block, row.probe_hash) if row.probe_hash else None
+        return Known(row.whole, row.seen_nonce, row.seen_block, row.burn, probe)
 
     # Leases
 
@@ -385,9 +396,12 @@ class Journal:
 
     def saw(self, lease: Lease, known: Known) -> None:
         """Note up to which final nonce all is accounted for, and whether the journal is whole."""
+        probe = known.probe
         values = {
             "whole": known.whole, "seen_nonce": known.nonce, "seen_block": known.block,
-            "burn": known.burn,
+            "burn": known.burn, "probe_nonce": probe.nonce if probe else None,
+            "probe_block": probe.block if probe else None,
+            "probe_hash": probe.hash if probe else None,
         }  # fmt: skip
         with writing(self._engine) as db:
             self._touch(db, lease, **values)

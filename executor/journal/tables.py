@@ -62,6 +62,9 @@ wallets: Final = Table(
     Column("seen_nonce", BigInteger),
     Column("seen_block", BigInteger),
     Column("burn", BigInteger),
+    Column("probe_nonce", BigInteger),
+    Column("probe_block", BigInteger),
+    Column("probe_hash", String(66)),
     Column("commits", BigInteger, nullable=False),
 )
 

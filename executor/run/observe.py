@@ -1,16 +1,17 @@
 """Read from the chain what a decision needs. Whatever cannot be read raises `ChainError`."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chain.abi import Function
-from chain.errors import ChainError
+from chain.errors import AllEndpointsFailed, ChainError, Disagreement, RpcError
 from chain.fees import DATA_FEES, GET_L1_FEE, Charged
 from chain.networks import FeeKind
 from chain.sending import Mined, Sender, Spent
 from chain.types import Address, BlockRef
 from executor import fees
 from executor.fees import Market
+from executor.journal.journal import Known, Probe
 from executor.run.view import Observation, Spender
 from executor.types import Attempt, Call, Intent, Receipt
 
@@ -29,6 +30,7 @@ class Scene:
     final: BlockRef
     nonce: int
     final_nonce: int
+    """At least so many are final."""
     balance: int
     market: Market
     pending: int
@@ -38,23 +40,35 @@ class Scene:
     """By hash, what was read of receipts: a pass sees one chain."""
 
 
-def scene(sender: Sender, wallet: Address) -> Scene:
-    """Return the wallet at the newest block and at the newest final one."""
+def scene(sender: Sender, wallet: Address, known: Known) -> tuple[Scene, Known]:
+    """Return the wallet at the newest block and at the newest final one, and what is known now.
+
+    Nodes that prune do not have the state of the final block on chains where finality takes
+    thousands of blocks. The final nonce is then one that was read at an earlier head, which is
+    final by now: later than it could be, and never wrong.
+    """
     at = sender.head()
     final = sender.final(at)
     history = sender.fee_history(fees.PERCENTILES)
     market = fees.market(history) or fees.market(history, sender.node_tip())
     if market is None:
         raise NoMarket(f"{sender.client.spec.name}: no fee history and no suggested tip")
-    return Scene(
-        at,
-        final,
-        sender.nonce(wallet, at),
-        sender.nonce(wallet, final),
-        sender.balance(wallet, at),
-        market,
-        sender.pending(wallet),
+    nonce = sender.nonce(wallet, at)
+    probe, final_nonce = known.probe, known.nonce or 0
+    if probe is not None and probe.block <= final.number:
+        if sender.block(probe.block).hash == probe.hash:
+            final_nonce = max(final_nonce, probe.nonce)
+        probe = None
+    try:
+        final_nonce = max(final_nonce, sender.nonce(wallet, final))
+    except (Disagreement, AllEndpointsFailed, RpcError):
+        probe = probe or Probe(nonce, at.number, at.hash)
+    else:
+        probe = None
+    found = Scene(
+        at, final, nonce, final_nonce, sender.balance(wallet, at), market, sender.pending(wallet)
     )
+    return found, replace(known, probe=probe)
 
 
 def observe(
@@ -68,8 +82,9 @@ def observe(
     used = used_final = None
     if intent.guard is not None:
         asked = USED_AT.encode(bytes.fromhex(intent.id[2:]))
-        used = sender.word(intent.guard, asked, scene.at) != 0
-        used_final = used and sender.word(intent.guard, asked, scene.final) != 0
+        # The bit is the second of its block, so the head's state tells whether that is final.
+        when = sender.word(intent.guard, asked, scene.at)
+        used, used_final = when != 0, 0 < when <= scene.final.timestamp
     spender: Spender | None = None
     if intent.nonce is not None and intent.nonce in scene.spent:
         spent = scene.spent[intent.nonce]

@@ -61,7 +61,7 @@ def _catch_up(
         journal.saw(lease, known)
         return ["looking up what was sent while the journal was away"]
     if known.burn is not None and now.final_nonce > known.burn:
-        journal.saw(lease, Known(True, now.final_nonce, now.final.number))
+        journal.saw(lease, Known(True, now.final_nonce, now.final.number, probe=known.probe))
         return ["the journal is whole again"]
     if known.burn is None:
         known = replace(known, burn=_burn(journal, lease, now, settings))

@@ -129,7 +129,10 @@ class Runner:
                 self._journal.stamp_chain(self._sender.chain_id, self._sender.genesis())
                 self._stamped = True
             lease = self.acquire()
-            now = scene(self._sender, self.wallet)
+            had = self._journal.known(lease.chain_id, self.wallet)
+            now, known = scene(self._sender, self.wallet, had)
+            if known != had:
+                self._journal.saw(lease, known)
             notes = reconcile.run(self._journal, self._sender, lease, now, self._settings)
             reports.extend(Report("", None, note) for note in notes)
             done: set[str] = set()

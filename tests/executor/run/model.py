@@ -49,7 +49,7 @@ class Interned:
     """A value of which there is one object only, so that comparing and hashing cost nothing."""
 
     _all: ClassVar[dict[tuple[object, ...], Any]] = {}
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, *fields: Any) -> Self:

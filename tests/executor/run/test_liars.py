@@ -122,3 +122,35 @@ def test_tick__one_of_three_is_silent__others_do(stage: Stage, proxies: list[Pro
     wanted = stage.intent(7)
     stage.settle(stage.runner())
     assert stage.state(wanted) is S.DONE
+
+
+def pruned(stage: Stage) -> Fault:
+    """Return a node that keeps the state of its newest block only."""
+
+    def fault(request: bytes, answer: bytes) -> Reply:
+        asks, told = json.loads(request), json.loads(answer)
+        newest = stage.node.block()["hash"]
+        pairs = zip(asks, told, strict=True) if isinstance(asks, list) else [(asks, told)]
+        for ask, reply in pairs:
+            block = ask["params"][-1] if ask["method"] == "eth_getTransactionCount" else None
+            if block not in (None, "latest", "pending") and block != {"blockHash": newest}:
+                reply.pop("result", None)
+                reply["error"] = {"code": -32000, "message": "missing trie node"}
+        return Reply(json.dumps(told).encode())
+
+    return fault
+
+
+def test_tick__node_without_old_state__strangers_nonce_is_final_a_little_later(
+    stage: Stage, proxies: list[Proxy]
+) -> None:
+    proxies[0].script.always(pruned(stage))
+    stage.urls = (proxies[0].url,)
+    wanted = stage.intent(7)
+    runner = stage.runner()
+    runner.tick()
+    stage.drop()
+    stage.stranger(0)
+    stage.settle(runner, blocks=24)
+    assert [a.nonce for a in stage.journal.attempts(wanted.id)] == [0, 1]
+    assert (stage.state(wanted), stage.received(), stage.nonce()) == (S.DONE, 7, 2)

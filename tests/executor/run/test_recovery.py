@@ -25,13 +25,13 @@ ROOT = Path(__file__).parents[3]
 
 GUARD = checksum("0x" + "9a" * 20)
 GUARD_CODE = (
-    "0x36602414601d575f35805415601257"
+    "0x36602414601c575f35805415601257"
     + "5f5ffd"
-    + "5b60018155"
-    + ("60015f5fa200" + "5b60043554" + "5f5260205ff3")
+    + "5b42815560015f5fa200"
+    + "5b600435545f5260205ff3"
 )
 """Called with 4 + 32 bytes it answers the word stored under the id; called with the id alone it
-stores 1 there and logs the id, or reverts if it had been stored."""
+stores the time there and logs the id, or reverts if it had been stored."""
 
 
 class Died(BaseException):
