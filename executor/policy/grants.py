@@ -4,6 +4,7 @@ A row is a function with the arguments that must point back at the owner. The ad
 the markets that are read anyway, so that a market and what may be called there cannot differ.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -158,8 +159,10 @@ def written(signature: str) -> Grant:
     Every address among its arguments must be the owner's, and bytes must be empty: who needs more
     should teach it to an adapter. Raises `ValueError` for what is no signature.
     """
-    function = Function(signature if signature.endswith(")()") else f"{signature}()")
-    odd = [kind for kind in function.inputs if "[" in kind or kind.startswith("(")]
+    if not re.fullmatch(r"\w+\([^()]*\)", signature):
+        raise ValueError("it has no plain list of arguments")
+    function = Function(f"{signature}()")
+    odd = [kind for kind in function.inputs if "[" in kind]
     if odd:
         raise ValueError(f"{odd[0]} among its arguments cannot be checked here")
     kinds = list(enumerate(function.inputs))

@@ -174,7 +174,7 @@ class PolicyTable(Table):
             for signature in signatures:
                 try:
                     written(signature)
-                except Exception as error:  # noqa: BLE001  (the parser's own errors are many)
+                except Exception as error:  # noqa: BLE001  (the parser has many of its own)
                     what = f"{signature!r} is not a function that can be checked: {error}"
                     raise refuse(what, 'write for example "claim(address)"') from None
         return value
