@@ -14,6 +14,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
 export PYTHONPATH := contracts
+# Where this is set, every process of the suite compiles every library anew: seconds each.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup world demo test lint types arrows tests bench lock clean
 
@@ -56,7 +58,9 @@ arrows:
 	@$(BIN)/lint-imports --no-cache
 
 tests:
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term:skip-covered $(ARGS)
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --lines $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report --skip-covered
 
 bench: setup world ## Measure bulk reading beside installed peers (ARGS="--quick")
 	@$(BIN)/python -m bench $(ARGS)
