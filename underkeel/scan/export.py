@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from underkeel.documents.build import ENGINE_VERSION, integer, utc
-from underkeel.documents.models import (
+from underkeel.documents.scan import (
     ScanByFunction,
     ScanCounts,
     ScanCurve,

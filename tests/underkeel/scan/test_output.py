@@ -20,7 +20,7 @@ from protocols.adapter import Market
 from risk.bulk import Curve, CurvePoint, Exposure, Verdict, screen
 from underkeel.cli.options import Globals
 from underkeel.cli.scan import report, run_scan
-from underkeel.documents.models import ScanDocument
+from underkeel.documents.scan import ScanDocument
 from underkeel.errors import AppError, UsageError
 from underkeel.scan.export import csv_text, require, scan_document, write_parquet
 from underkeel.scan.picture import short, svg
