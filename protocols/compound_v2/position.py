@@ -1,7 +1,7 @@
 """Put one account's position together and hold it against the Comptroller's own view."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chain.calls import ReadFailed, Result, Unknown
 from chain.types import Address, BlockRef
@@ -11,6 +11,7 @@ from protocols.compound_v2 import account, contracts, market, prices
 from protocols.compound_v2.account import Held, User
 from protocols.compound_v2.comptroller import Comptroller
 from protocols.compound_v2.market import Broken, Listed
+from protocols.compound_v2.math import accrue, debt_bounds
 from protocols.compound_v2.prices import Sourced
 from protocols.compound_v2.state import CHolding, Clock, CMarket, CompoundAccount
 from protocols.types import Leg, Position, Price, Side, Token, Unpriced
@@ -38,6 +39,7 @@ class Facts:
     prices: Mapping[Address, Price | Unpriced]
     debts: Mapping[tuple[Address, Address], Result]
     """By cToken and owner, accrued."""
+    now: int
     dollars: bool
     block_s: float | None
     reward: tuple[Token, tuple[str, ...]] | Unknown | None
@@ -81,7 +83,9 @@ class Facts:
             reward = (
                 address if isinstance(address, Unknown) else tokens.describe(address, rewards[1:])
             )
-        return cls(markets, unknown, told, debts, dollars, paces[0] if paces else None, reward)
+        return cls(
+            markets, unknown, told, debts, rules.now, dollars, paces[0] if paces else None, reward
+        )
 
 
 def assemble(
@@ -166,7 +170,16 @@ def _holding(held: Held, user: User, facts: Facts) -> CHolding | Unknown:
         debt = said
         if debt < held.debt:
             return Unknown(f"{one.symbol}: owes {debt} when accrued, and {held.debt} as stored")
+        one = _grown(one, held.debt, debt, facts.now)
     return CHolding(one, held.tokens, held.debt, debt, held.ctoken in user.entered)
+
+
+def _grown(one: CMarket, stored: int, debt: int, now: int) -> CMarket:
+    """Return the market; without its book where our index does not give the debt."""
+    if one.book is None:
+        return one
+    least, most = debt_bounds([(stored, one.book.index)], accrue(one.book, now).index)
+    return one if least <= debt <= most else replace(one, book=None)
 
 
 def _legs(holding: CHolding, price: Price | Unpriced) -> Iterable[Leg]:

@@ -14,6 +14,7 @@ from chain.calls import ReadFailed, Reads
 from chain.types import ZERO_ADDRESS, Address
 from protocols.erc4626.state import VaultHolding
 from protocols.exposure.aave import aave_v3
+from protocols.exposure.compound import compound_v2
 from protocols.exposure.state import Dependencies, Exit, Link, LinkKind
 from protocols.morpho import ID_TO_MARKET_PARAMS, decode_params
 from protocols.morpho_blue.state import MorphoPosition
@@ -225,6 +226,7 @@ def _wallet(position: Position, _: Values) -> Dependencies:
 
 _READING: Final[Mapping[str, Callable[[Position], Reads[Dependencies]]]] = {
     "aave-v3": aave_v3,
+    "compound-v2": compound_v2,
     "erc4626": _vault,
 }
 _PLAIN: Final[Mapping[str, Callable[[Position, Values], Dependencies]]] = {

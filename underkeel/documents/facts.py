@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from pydantic import Field
 
 from protocols.aave_v3.state import AaveAccount
+from protocols.compound_v2.state import CompoundAccount
 from protocols.erc4626.state import VaultHolding
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import State
@@ -53,6 +54,32 @@ class MorphoBlueFacts(Part):
         description="Loan assets that suppliers lose if it is liquidated: now if it can be, else "
         "at the nearest boundary. Null without debt or boundary."
     )
+
+
+class CompoundV2Market(Part):
+    """One market that a `compound-v2` account is in."""
+
+    ctoken: AddressText
+    underlying: AddressText = Field(description="The zero address: the native coin.")
+    entered: bool = Field(description="Whether the Comptroller counts it; seizures do not ask.")
+    ctokens_raw: Integer
+    stored_debt_raw: Integer = Field(description="Before accrual: what an untouched market counts.")
+    debt_raw: Integer = Field(description="Accrued to the block.")
+    collateral_factor_wad: Integer
+    stored_exchange_rate_wad: Integer
+    exchange_rate_wad: Integer = Field(description="Accrued to the block.")
+    cash_raw: Integer | None = Field(description="What can leave now, of all suppliers.")
+    deprecated: bool = Field(description="Debts may be liquidated without a shortfall.")
+
+
+class CompoundV2Facts(Part):
+    """Of a `compound-v2` account."""
+
+    close_factor_wad: Integer
+    liquidation_incentive_wad: Integer
+    seize_paused: bool
+    interest_by: str | None = Field(description="`blocks` or `seconds`; null: of neither kind.")
+    markets: list[CompoundV2Market]
 
 
 class Erc4626Facts(Part):
@@ -100,7 +127,7 @@ class UniswapV3Facts(Part):
     sqrt_price_x96: Integer = Field(description="√(token1 per token0, base units) · 2^96.")
 
 
-Facts: TypeAlias = AaveV3Facts | MorphoBlueFacts | Erc4626Facts | UniswapV3Facts
+Facts: TypeAlias = AaveV3Facts | CompoundV2Facts | MorphoBlueFacts | Erc4626Facts | UniswapV3Facts
 
 
 def facts(found: Assessment) -> Facts | None:
@@ -108,6 +135,8 @@ def facts(found: Assessment) -> Facts | None:
     state: State | None = found.position.state
     if isinstance(state, AaveAccount):
         return _aave(state)
+    if isinstance(state, CompoundAccount):
+        return _compound(state)
     if isinstance(state, MorphoPosition):
         return _morpho(state, found)
     if isinstance(state, VaultHolding):
@@ -145,6 +174,31 @@ def _aave(state: AaveAccount) -> AaveV3Facts:
         emode_liquidation_bonus_bps=_text(mode.liquidation_bonus if mode else None),
         base_decimals=_text(state.base_decimals),
         **given,
+    )
+
+
+def _compound(state: CompoundAccount) -> CompoundV2Facts:
+    return CompoundV2Facts(
+        close_factor_wad=str(state.close_factor),
+        liquidation_incentive_wad=str(state.incentive),
+        seize_paused=state.seize_paused,
+        interest_by=state.clock.value if state.clock else None,
+        markets=[
+            CompoundV2Market(
+                ctoken=one.market.ctoken,
+                underlying=one.market.underlying.address,
+                entered=one.entered,
+                ctokens_raw=str(one.tokens),
+                stored_debt_raw=str(one.stored_debt),
+                debt_raw=str(one.debt),
+                collateral_factor_wad=str(one.market.collateral_factor),
+                stored_exchange_rate_wad=str(one.market.stored_rate),
+                exchange_rate_wad=str(one.market.rate),
+                cash_raw=_text(one.market.book.cash if one.market.book else None),
+                deprecated=one.market.deprecated,
+            )
+            for one in state.holdings
+        ],
     )
 
 
