@@ -120,7 +120,7 @@ def _neighbours(rule: UpdateRule, market: MarketGap | None, others: Sequence[Fee
     found: list[str] = []
     if market is not None and market.depth_usd >= LEAST_DEPTH_USD:
         borne = MARKET_CONFLICT + market.fee_frac + 2 * (rule.deviation_frac or 0.01)
-        if abs(market.mean_frac) > borne:
+        if abs(market.mean_frac) > borne and market.least_elsewhere > borne:
             # a pool alone does not tell which of its two sides is wrong
             other = f", or the price of {market.against} is" if market.against else ""
             found.append(f"{market.source} is {market.mean_frac:+.1%} off{other}")

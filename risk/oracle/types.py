@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 from chain.types import Address
 from protocols.prices.state import Sequencer, Upkeep
@@ -52,6 +53,9 @@ class MarketGap:
     depth_usd: float
     """What moving the pool by 1 % takes now."""
     fee_frac: float
+    least_elsewhere: float = inf
+    """The least gap, without its sign, of deep pools against other tokens: where one of them agrees
+    it is the other side of this pool that is off."""
 
 
 @dataclass(frozen=True, slots=True)

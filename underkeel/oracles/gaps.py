@@ -1,7 +1,8 @@
 """How far a feed is from the market, and from other feeds of its pair."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 from chain.types import Address
 from protocols.prices import expr
@@ -50,11 +51,11 @@ class Neighbours:
         return cls(feeds, tokens, pools)
 
     def market(self, feed: Upkeep) -> MarketGap | None:
-        """Return what a pool of the feed's own token says; None where there is none.
+        """Return what the deepest pool of the feed's own token says; None where there is none.
 
-        Of pools that are deep enough the one that agrees best, else the deepest: a feed that agrees
-        with one neighbour is not what the others are off by. A pool whose other side hangs on the
-        same feed says nothing about it.
+        A pool whose other side hangs on the same feed says nothing about it. Beside it, how near
+        the nearest deep pool against another token is: a feed that agrees with one neighbour is not
+        what the others are off by.
         """
         pair = pair_of(feed.label)
         if pair is None:
@@ -83,10 +84,15 @@ class Neighbours:
                         fee_frac=quote.fee / 1e6,
                     )
                 )
-        deep = [gap for gap in found if gap.depth_usd >= LEAST_DEPTH_USD]
-        if deep:
-            return min(deep, key=lambda gap: (abs(gap.mean_frac), -gap.depth_usd))
-        return max(found, key=lambda gap: gap.depth_usd, default=None)
+        deepest = max(found, key=lambda gap: gap.depth_usd, default=None)
+        if deepest is None:
+            return None
+        elsewhere = (
+            abs(gap.mean_frac)
+            for gap in found
+            if gap.against != deepest.against and gap.depth_usd >= LEAST_DEPTH_USD
+        )
+        return replace(deepest, least_elsewhere=min(elsewhere, default=inf))
 
     def others(self, feed: Upkeep) -> tuple[FeedGap, ...]:
         """Return the other feeds of the same pair, and products of two that make it up."""

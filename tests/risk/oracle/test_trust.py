@@ -55,6 +55,14 @@ def test_judge__nothing_against_it__is_sound_with_its_evidence() -> None:
 DOWN = Sequencer(SequencerState.DOWN, 5, "the sequencer is down since 5")
 
 
+def test_judge__pool_off_and_another_token_agrees__is_sound() -> None:
+    off = replace(MARKET, mean_frac=-0.25)
+    assert weigh(market=off).verdict is Verdict.DOUBTFUL
+    assert "or the price of USDC is" in weigh(market=off).problems[0]
+    assert weigh(market=replace(off, least_elsewhere=0.001)).verdict is Verdict.SOUND
+    assert weigh(market=replace(off, least_elsewhere=0.2)).verdict is Verdict.DOUBTFUL
+
+
 @pytest.mark.parametrize(
     ("upkeep", "facts", "problem"),
     [

@@ -1,6 +1,7 @@
 """Feeds against pools and each other."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -98,18 +99,21 @@ def test_market__other_side_crashed__a_pool_that_agrees_clears_the_feed() -> Non
     alone = Neighbours(FEEDS, tokens, [crashed]).market(dollar)
     assert alone is not None
     assert alone.mean_frac == pytest.approx(3 / 4 - 1, abs=1e-3)
+    assert alone.least_elsewhere == inf
     cleared = Neighbours(FEEDS, tokens, [crashed, calm]).market(dollar)
     assert cleared is not None
-    assert cleared.against == "DAI"
-    assert abs(cleared.mean_frac) < 1e-3
-    # a pool too thin to move anybody clears nobody
+    assert cleared.least_elsewhere < 1e-3
+    # a pool too thin to move anybody clears nobody, and neither does one of the same two tokens
     thin = pool(USDC, dai, 1.0001, 1.0001, 10**21, (6, 18))
-    still = Neighbours(FEEDS, tokens, [crashed, thin]).market(dollar)
-    assert still is not None
-    assert still.against == "WETH"
+    twin = pool(WETH, USDC, 3_000, 3_000, 10**12, (18, 6))
+    for others in ([crashed, thin], [crashed, twin]):
+        still = Neighbours(FEEDS, tokens, others).market(dollar)
+        assert still is not None
+        assert (still.against, still.least_elsewhere) == ("WETH", inf)
     guilty = Neighbours(FEEDS, tokens, [crashed, calm]).market(ETH)
     assert guilty is not None
     assert guilty.mean_frac == pytest.approx(1 / 3, abs=1e-3)
+    assert guilty.least_elsewhere == inf
 
 
 @pytest.mark.parametrize(
