@@ -40,7 +40,7 @@ class Listed:
     problem: str | None = None
 
 
-def write(path: Path, key: Key, password: str, *, n: int = SCRYPT_N) -> None:
+def write(path: Path, key: Key, password: str, *, n: int | None = None) -> None:
     """Encrypt a key into a new file; raises `KeyUnreadable` where that cannot be."""
     from eth_keyfile.keyfile import create_keyfile_json  # curves of all kinds: slow to import
 
@@ -49,7 +49,7 @@ def write(path: Path, key: Key, password: str, *, n: int = SCRYPT_N) -> None:
             "the password", f"has fewer than {PASSWORD_LEAST} characters", "choose a longer one"
         )
     document = create_keyfile_json(
-        key.reveal(), password.encode(), version=3, kdf="scrypt", iterations=n
+        key.reveal(), password.encode(), version=3, kdf="scrypt", iterations=n or SCRYPT_N
     )
     document["address"] = key.address[2:].lower()  # as other wallets write it
     save(path, orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
