@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from chain.calls import Unknown
+from chain.types import ZERO_ADDRESS
 from executor.plan.candidate import Candidate
 from executor.plan.cost import cost_of
 from executor.plan.lab import After, Draft, Failed, Lab
@@ -39,6 +41,9 @@ def build(lab: Lab, candidate: Candidate, request: Request) -> Plan | Lost:
     broken += [f"{v.market}: {u}" for v in views for u in v.unknown]
     if broken:
         return Lost(candidate.action, "; ".join(broken))
+    why = _unpaid(lab, candidate, [o.gas_used for o in after.outcomes], request.gas_price)
+    if why is not None:
+        return Lost(candidate.action, why)
     cost, unknown = cost_of(
         lab, candidate, sum(o.gas_used for o in after.outcomes), request.gas_price
     )
@@ -62,6 +67,20 @@ def build(lab: Lab, candidate: Candidate, request: Request) -> Plan | Lost:
         simulated_by=after.way,
         notes=(*request.notes, *candidate.notes, *unknown),
     )
+
+
+def _unpaid(lab: Lab, candidate: Candidate, used: Sequence[int], price: int | str) -> str | None:
+    """Say how the wallet lacks the native coin for gas and values; None where it has enough."""
+    if isinstance(price, str):
+        return None
+    has = lab.balance(ZERO_ADDRESS)
+    if isinstance(has, Unknown):
+        return f"what the wallet holds of the native coin is not known: {has.reason}"
+    gas = sum(map(gas_limit, used)) * price
+    # of what goes along with calls, all but what steps before brought in is known to be there
+    if has < gas:
+        return f"the wallet has {has} wei, and gas may take {gas}"
+    return None
 
 
 def breach(condition: Condition, views: Sequence[PositionView]) -> str | None:

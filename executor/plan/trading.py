@@ -114,7 +114,11 @@ def by_wallet(lab: Lab, trade: Trade, *, recipient: Address | None = None) -> tu
 
 def _drafts(lab: Lab, order: Order, what: str, *, exact_out: bool) -> list[Draft]:
     approval = order.approval
-    calls = [(f"let {approval.spender} take what is swapped", c) for c in approval.grant]
+    # some tokens take a new allowance only when the old one is zero
+    left = lab.allowance(approval.token, approval.permit2 or approval.spender)
+    again = approval.revoke if left != 0 else ()
+    calls = [(f"take back what {approval.spender} may take", c) for c in again]
+    calls += [(f"let {approval.spender} take what is swapped", c) for c in approval.grant]
     calls.append((what, order.call))
     if exact_out:
         calls += [(f"take back what {approval.spender} may take", c) for c in approval.revoke]

@@ -157,6 +157,10 @@ class Plan:
     simulated_by: str
     lost: tuple[Lost, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    value_wei: int | None = None
+    """The expected loss that it avoids; None where that was not reckoned."""
+    other_cost_wei: int = 0
+    """What it costs besides gas, where `value_wei` is known."""
 
     def expired(self, now: int) -> bool:
         """Tell whether it may not be carried out any more."""

@@ -95,6 +95,9 @@ class PlanTable(Table):
     max_cost_bps: Annotated[Whole, Field(ge=0, le=2_000)] = Field(
         default=100, description="How much worse than the oracle a swap may be."
     )
+    volatility: Ratio | None = Field(
+        default=None, description="Yearly, of collateral against debt: what acting is worth by it."
+    )
     guard: AddressText | None = Field(
         default=None, description="The guard contract that flash loans go through."
     )
@@ -119,6 +122,8 @@ class PlanTable(Table):
     @model_validator(mode="after")
     def _makes_sense(self) -> "PlanTable":
         fire, target = self.fire_below, self.restore_to
+        if self.volatility is not None and not 0 < self.volatility <= 10:
+            raise refuse(f"volatility = {self.volatility} is none", "write 0.8 for 80 % a year")
         if target is not None and target < LEAST_TARGET:
             raise refuse(f"restore_to = {target} is below 1", "write a health such as 1.5")
         if fire is not None and target is not None and target <= fire:

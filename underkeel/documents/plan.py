@@ -141,6 +141,8 @@ class PlanPart(Part):
     simulated_by: str = Field(description="`eth_simulateV1` or `eth_call`.")
     lost: list[PlanLost]
     notes: list[str]
+    value_wei: Integer | None = Field(description="The expected loss that it avoids.")
+    other_cost_wei: Integer = Field(description="Besides gas, where `value_wei` is known.")
 
 
 class PlanDocument(Part):

@@ -17,7 +17,8 @@ from executor.plan.candidate import Goal
 from executor.plan.cost import gas_price
 from executor.plan.lab import Lab
 from executor.plan.ladder import cheapest, restore
-from executor.plan.types import Action, Blocked, Nothing, Planned
+from executor.plan.stake import stake_of, weighed
+from executor.plan.types import Action, Blocked, Nothing, Plan, Planned
 from executor.swaps import Limits
 from executor.types import Trigger
 from protocols.types import Position
@@ -150,7 +151,11 @@ def _restored(lab: Lab, chosen: Assessment, asked: Wanted, notes: Sequence[str])
     trigger = Trigger("health_factor", position.id, fire, health, lab.at.number)
     why = f"{said}, below {_text(fire, scale)}; {_text(target, scale)} is to be reached"
     request = Request(row.name, why, trigger, lab.time, gas_price(lab), tuple(notes))
-    return restore(lab, Goal(position, target), actions_of(row), request)
+    planned = restore(lab, Goal(position, target), actions_of(row), request)
+    stake = stake_of(found, row.volatility)
+    if asked.forced or stake is None or not isinstance(planned, Plan):
+        return planned
+    return weighed(lab, planned, position.id, stake)
 
 
 def _lab(client: Client, config: Config, chain: ChainReport, asked: Wanted) -> Lab:
