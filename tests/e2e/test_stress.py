@@ -80,6 +80,27 @@ def test_stress__tables__name_what_is_lost(scene: Scene, run: Run, tmp_path: Pat
     assert "assumed" in out
 
 
+def test_stress__failures__are_the_exposures_worst_and_no_position_loses_twice(
+    scene: Scene, run: Run, tmp_path: Path
+) -> None:
+    config = scene.config(tmp_path)
+    doc = run("stress", "--failures", "--json", "--config", config).doc
+    told = run("exposure", "--json", "--config", config).doc
+    worst = {node: w["loss_usd"] for w in told["worst"] for node in w["nodes"]}
+    failures = [s for s in doc["scenarios"] if "nodes" in s]
+    kinds = {s["name"].removeprefix("fails: ").split()[0] for s in failures}
+    assert {"oracle", "issuer", "admin", "code"} <= kinds
+    for scenario in failures:
+        assert scenario["loss_usd"] == pytest.approx(worst[scenario["nodes"][0]])
+        assert scenario["loss_usd"] == pytest.approx(
+            sum(p["loss_usd"] for p in scenario["positions"])
+        )
+        assert sum(p["loss_usd"] > 0 for p in scenario["positions"]) >= 2
+        assert all(0 <= p["loss_usd"] <= max(0, p["before_usd"]) for p in scenario["positions"])
+    nodes = [node for s in failures for node in s["nodes"]]
+    assert len(nodes) == len(set(nodes)), "no node fails in two scenarios"
+
+
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
 @pytest.mark.parametrize("asked", [("--grid", "ETH,BTC"), ("--scenario", "march-2020")])
 def test_stress__plot__writes_a_picture(

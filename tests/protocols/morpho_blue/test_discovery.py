@@ -2,7 +2,13 @@
 
 from protocols.adapter import Log, Market
 from protocols.morpho_blue import MorphoBlue
-from protocols.morpho_blue.discovery import BORROW, DISCOVERY, SUPPLY, SUPPLY_COLLATERAL
+from protocols.morpho_blue.discovery import (
+    BORROW,
+    BORROWERS,
+    DISCOVERY,
+    SUPPLY,
+    SUPPLY_COLLATERAL,
+)
 from tests.protocols.morpho_blue.fake import (
     MORPHO,
     OWNER,
@@ -33,6 +39,21 @@ def test_discovery__logs__ids_once_in_order_and_others_passed_over() -> None:
         Log(MORPHO, (), b""),
     ]
     assert DISCOVERY.found(logs) == ("0x" + second.hex(), "0x" + first.hex())
+
+
+def test_borrowers__of_one_market__each_once_by_whose_debt_it_is() -> None:
+    market_id = "0x" + "01" * 32
+    market = Market("morpho-borrowers", "test", MORPHO, {"market_id": market_id})
+    (wanted,) = BORROWERS.filters(market, [MORPHO])
+    assert (wanted.address, wanted.topics) == (MORPHO, ("0x" + BORROW.hex(), market_id))
+    owner, receiver = (bytes(12) + bytes.fromhex(a[2:]) for a in (OWNER, RECIPIENT))
+    logs = [
+        Log(MORPHO, (BORROW, b"\x01" * 32, owner, receiver), b""),
+        Log(MORPHO, (BORROW, b"\x01" * 32, owner, owner), b""),
+        Log(MORPHO, (SUPPLY, b"\x01" * 32, receiver, receiver), b""),
+        Log(MORPHO, (BORROW, b"\x01" * 32), b""),
+    ]
+    assert BORROWERS.found(logs) == (OWNER.lower(),)
 
 
 def test_topics__of_the_events__as_on_every_chain() -> None:
