@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.lines import Recorder
 
-pytest_plugins = ["tests.fixtures_world"]
+pytest_plugins = ["tests.fixtures_world", "tests.fixtures_postgres"]
 ROOT = Path(__file__).parents[1]
 
 
