@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
 from executor.journal.errors import Damaged, NotWritten
 from executor.journal.journal import Journal
+from executor.journal.tables import meta
 from executor.run.change import Change
 from executor.types import Lease, State
 from tests.executor.samples import WALLET, attempt, intent
@@ -175,3 +176,27 @@ def test_open__postgres_not_running__tells_no_password() -> None:
     with pytest.raises(NotWritten) as error:
         Journal.open("postgresql+psycopg://keel:hunter2@/x?host=/nonexistent", mode="live")
     assert "hunter2" not in str(error.value)
+
+
+def test_reading__database_gone__is_told(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    journal.close()
+    for path in tmp_path.glob("journal.sqlite*"):
+        path.unlink()
+    with pytest.raises(NotWritten):
+        journal.intent("0x")
+
+
+def test_stamp__incomplete__is_damaged(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    with journal._engine.begin() as db:
+        db.execute(delete(meta).where(meta.c.key == "sequence"))
+    journal.close()
+    with pytest.raises(Damaged):
+        opened(tmp_path)
+
+
+def test_uint__negative__is_refused(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    with pytest.raises((ValueError, NotWritten)):
+        journal.record(intent(fee_cap_abs=-1))
