@@ -213,6 +213,15 @@ class Journal:
                 )
         return True
 
+    def vouch(self, chain_id: int, wallet: Address) -> None:
+        """Take the owner's word that no payload is out that the journal does not know.
+
+        The way on where a journal lost records and no node can tell what became of them.
+        """
+        where = (wallets.c.chain_id == chain_id, wallets.c.address == wallet)
+        with writing(self._engine) as db:
+            db.execute(update(wallets).where(*where).values(whole=True, burn=None))
+
     # Reading
 
     def intent(self, id_: str) -> Intent | None:

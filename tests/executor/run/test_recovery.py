@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from chain.errors import BlockUnknown
 from chain.sending import Outcome, Sender
 from chain.types import checksum
 from executor.journal.journal import Journal
@@ -150,6 +151,59 @@ def test_journal_lost__nothing_is_signed_before_it_is_whole(stage: Stage) -> Non
     stage.settle(runner, blocks=20)
     assert (stage.state(done), stage.state(other)) == (S.DONE, S.DONE)
     assert stage.received() == 16
+
+
+def test_journal_lost__node_cannot_tell__nothing_is_signed_until_the_owner_vouches(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.intent(7)
+    stage.settle(stage.runner())
+    backup = _backup(stage)
+    second = stage.intent(8)
+    stage.settle(stage.runner())
+    _restore(stage, backup)
+    stage.journal.record(second)
+    before = len(stage.signer.signed)
+
+    def gone(*_: object) -> None:
+        raise BlockUnknown("node", -32000, "missing trie node")
+
+    monkeypatch.setattr(Sender, "spender", gone)
+    notes = [r.what for r in stage.runner().tick() if not r.intent]
+    assert notes == ["cannot tell what spent nonce 1; nothing is signed until it is known"]
+    assert len(stage.signer.signed) == before
+    stage.journal.vouch(stage.node.chain_id, stage.wallet)
+    stage.settle(stage.runner())
+    assert len(stage.signer.signed) == before + 1
+
+
+def test_journal_lost__whole_file_gone__recorded_again_and_not_repeated(stage: Stage) -> None:
+    wanted = stage.intent(7)
+    stage.settle(stage.runner())
+    stage.journal.close()
+    for path in stage.folder.glob("journal.sqlite*"):
+        path.unlink()
+    stage.reopen()
+    stage.journal.record(wanted)
+    stage.settle(stage.runner(), blocks=20)
+    assert (stage.state(wanted), stage.received()) == (S.DONE, 7)
+
+
+def test_journal_lost__while_idle__is_whole_when_something_is_wanted(stage: Stage) -> None:
+    backup = _backup(stage)
+    stage.settle(stage.runner())
+    stage.intent(7)
+    stage.settle(stage.runner())
+    _restore(stage, backup)
+    runner = stage.runner()
+    runner.tick()
+    runner.tick()
+    assert not stage.journal.known(stage.node.chain_id, stage.wallet).whole
+    assert stage.journal.intents(stage.node.chain_id, stage.wallet) == ()
+    wanted = stage.intent(9)
+    stage.settle(runner, blocks=20)
+    assert stage.journal.known(stage.node.chain_id, stage.wallet).whole
+    assert (stage.state(wanted), stage.received()) == (S.DONE, 16)
 
 
 def _backup(stage: Stage) -> Path:
