@@ -17,6 +17,7 @@ from chain.types import ZERO_ADDRESS, Address, BlockRef
 from executor.guard import named_error
 from executor.swaps.types import Limits, Venue
 from executor.types import State
+from protocols.aave_v3.refusals import meaning
 from protocols.adapter import Market
 from protocols.effects import Effect
 from protocols.prices.book import PriceBook
@@ -189,7 +190,9 @@ def reverted(output: bytes) -> str:
     if refusal is not None:
         said = ", ".join(map(_argument, refusal.args))
         return f"the guard refuses: {refusal.name}" + (f"({said})" if said else "")
-    return explain(Reverted(output))
+    told = explain(Reverted(output))
+    known = meaning(output, told.removeprefix("reverted: "))
+    return told if known is None else f"{told} (of Aave: {known})"
 
 
 def _argument(value: object) -> str:
