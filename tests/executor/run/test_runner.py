@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from world.anvil import Anvil
 
 from executor.run.ports import Judgement
 from executor.run.runner import Busy
@@ -338,3 +340,21 @@ def test_tick__planned__waits_for_its_owner(stage: Stage) -> None:
     stage.journal.wish(wanted.id, "approve")
     stage.settle(runner)
     assert stage.state(wanted) is S.DONE
+
+
+def test_tick__journal_on_postgres__all_is_the_same(
+    node: Anvil, tmp_path: Path, postgres: str
+) -> None:
+    node.rpc.request("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+    stage = Stage(node, tmp_path, postgres)
+    try:
+        first, second = stage.intent(1), stage.intent(2)
+        runner = stage.runner()
+        runner.tick()
+        stage.journal.wish(first.id, "cancel")
+        stage.settle(runner)
+        assert (stage.state(first), stage.state(second)) == (S.CANCELLED, S.DONE)
+        assert (stage.received(), stage.nonce()) == (2, 2)
+    finally:
+        stage.close()
+        stage.drop()
