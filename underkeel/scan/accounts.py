@@ -12,7 +12,7 @@ in the chain, or the market has other contracts, everything is read again.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -33,6 +33,7 @@ SUPPLY: Final = "Supply(address,address,address,uint256,uint16)"
 COLLATERAL: Final = "ReserveUsedAsCollateralEnabled(address,address)"
 TRANSFER: Final = "Transfer(address,address,uint256)"
 ACCOUNT_TOPIC: Final = 2
+WORD: Final = 32
 
 
 class LogReader(Protocol):
@@ -59,6 +60,8 @@ class Sources:
 
     addresses: tuple[Address, ...]
     topics: tuple[str, ...]
+    in_data: bool = field(default=False, repr=False)
+    """Whether logs of fewer topics have the account as the first word of their data."""
 
     @property
     def key(self) -> str:
@@ -142,6 +145,8 @@ def find(
         for log in client.logs(asked.addresses, [list(asked.topics)], start, end):
             if len(log.topics) > ACCOUNT_TOPIC:
                 found[bytes.fromhex(log.topics[ACCOUNT_TOPIC][-40:])] = None
+            elif asked.in_data and len(log.data) >= WORD:
+                found[log.data[WORD - 20 : WORD]] = None
         found.pop(bytes(20), None)
         settled = min(end, head.number - REREAD_BLOCKS)
         if settled > ledger.block:

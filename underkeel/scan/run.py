@@ -21,7 +21,7 @@ from underkeel.config.load import Config
 from underkeel.config.problems import did_you_mean
 from underkeel.errors import AppError, ChainDown, UsageError
 from underkeel.portfolio import spec_of
-from underkeel.scan import accounts
+from underkeel.scan import accounts, compound
 from underkeel.scan.engines import Engine
 from underkeel.scan.report import Scan, judge
 from underkeel.scan.shards import Failure, cut, joined, read_shard
@@ -29,6 +29,8 @@ from underkeel.shock import bases_of, same_name
 from underkeel.wiring import markets_of
 
 ADAPTER: Final = "aave-v3"
+COMPOUND: Final = "compound-v2"
+ADAPTERS: Final = (ADAPTER, COMPOUND)
 MOVES: Final = tuple(Fraction(-5 * i, 100) for i in range(13))
 """0 to −60 %."""
 HEADS: Final = 3
@@ -76,6 +78,8 @@ def scan(
     folder = cache_folder() if cache is None else cache
     try:
         with opener(spec) as client:
+            if market.adapter == COMPOUND:
+                return _compound(client, chain, market, asked, folder, progress)
             columns = _read(client, spec, market, asked, engine, folder, progress)
     except ChainError as error:
         raise ChainDown(config.scrub(f"{market.name} on {chain}: {error}")) from None
@@ -99,7 +103,7 @@ def find_market(config: Config, name: str, chain: str | None) -> tuple[str, Mark
     if chain is not None and chain not in tables:
         raise UsageError(f"--chain {chain!r} is not in the config; {did_you_mean(chain, tables)}")
     wanted = [chain] if chain is not None else list(tables)
-    known = [(c, m) for c in wanted for m in markets_of(tables[c]) if m.adapter == ADAPTER]
+    known = [(c, m) for c in wanted for m in markets_of(tables[c]) if m.adapter in ADAPTERS]
     root = _root(name)
     found = [
         (c, m) for c, m in known if (m.root == root if root else m.name.lower() == name.lower())
@@ -113,9 +117,42 @@ def find_market(config: Config, name: str, chain: str | None) -> tuple[str, Mark
         return wanted[0], Market(ADAPTER, f"{root[:6]}…{root[-4:]}", root, {})
     if root is not None:
         raise UsageError(f"{root} is in no config; say --chain NAME")
-    raise UsageError(
-        f"there is no {ADAPTER} market {name!r}; {did_you_mean(name, [m.name for _, m in known])}"
-    )
+    kinds, hint = " or ".join(ADAPTERS), did_you_mean(name, [m.name for _, m in known])
+    raise UsageError(f"there is no {kinds} market {name!r}; {hint}")
+
+
+def _compound(
+    client: Client, chain: str, market: Market, asked: Request, folder: Path, progress: Progress
+) -> Scan:
+    """Scan a Compound v2 market, in this process."""
+    if asked.storage:
+        raise UsageError(f"--storage is for {ADAPTER} markets")
+    at = client.head()
+    owners = asked.accounts
+    if owners is None:
+        program = compound.sources(market.root, borrowers_only=asked.borrowers_only)
+        where = client.snapshot(at).run(program)
+        first = int(market.params.get("from_block", 0))
+        owners = accounts.find(client, where, at, first, folder, progress)
+        at = _newer(client, at)
+    found = compound.read(client, market, at, owners, asked.shard)
+    counts, rows, unit = compound.report(found, asked.below, asked.top)
+    bent: Curve | None = None
+    if asked.curve:
+        factors = compound.factors_of(found)
+        raws = {
+            name: f.raw
+            for name, f in factors.items()
+            if any(same_name(asked.curve, base) for base in bases_of(f.label))
+            or asked.curve.lower() == name.lower()
+        }
+        if not raws:
+            names = {b for f in factors.values() for b in bases_of(f.label)}
+            hint = did_you_mean(asked.curve, names)
+            raise UsageError(f"--curve: no price is called {asked.curve!r}; {hint}")
+        points = tuple(compound.curve(found, raws, MOVES))
+        bent = Curve(tuple(raws), points, counts.unread)
+    return Scan(chain, market, at, counts, rows, bent, asked.curve or "", unit)
 
 
 def _root(text: str) -> Address | None:

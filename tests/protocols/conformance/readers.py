@@ -13,6 +13,8 @@ from protocols.aave_v3.bulk import read_columns
 from protocols.aave_v3.columns import Columns
 from protocols.aave_v3.state import AaveAccount
 from protocols.adapter import Market
+from protocols.compound_v2.bulk import Accounts, read_accounts
+from protocols.compound_v2.state import CompoundAccount
 from protocols.erc4626.bulk import Holders, Kind, read_holders
 from protocols.erc4626.state import VaultHolding
 from protocols.types import Position
@@ -79,8 +81,30 @@ def _nfts(columns: Nfts, row: int) -> object:
     return [columns.position(i) for i, owner in enumerate(columns.account.tolist()) if owner == row]
 
 
+def _compound(found: Accounts, row: int) -> object:
+    try:
+        state = found.state(row)
+    except ReadFailed:
+        return UNKNOWN
+    return _held(state)
+
+
+def _held(state: CompoundAccount) -> object:
+    held = [(h.market.ctoken, h.tokens, h.stored_debt, h.entered) for h in state.holdings]
+    return held if any(tokens or debt for _, tokens, debt, _ in held) else None
+
+
+def _compounded(positions: Sequence[Position]) -> object:
+    position = _only(positions)
+    if position is None or position.state is None:
+        return position and UNKNOWN
+    assert isinstance(position.state, CompoundAccount)
+    return _held(position.state)
+
+
 READERS = {
     "aave-v3": Reader(lambda m, a, at: read_columns(m.root, a, at), _account, _state),
+    "compound-v2": Reader(read_accounts, _compound, _compounded),
     "erc4626": Reader(lambda m, a, at: read_holders(m.root, a, at), _holder, _views),
     "uniswap-v3": Reader(uniswap_v3.read_columns, _nfts, list),
     "wallet": Reader(read_holdings, Holdings.position, _only),

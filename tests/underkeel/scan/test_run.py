@@ -49,7 +49,7 @@ def test_find_market__name_or_root__is_the_row(tmp_path: Path) -> None:
     [
         ("same", "on several chains"),
         ("0x" + "44" * 20, "say --chain NAME"),
-        ("mime", "there is no aave-v3 market 'mime'; did you mean 'mine'"),
+        ("mime", "there is no aave-v3 or compound-v2 market 'mime'; did you mean 'mine'"),
     ],
 )
 def test_find_market__not_one__is_a_usage_error(name: str, cause: str, tmp_path: Path) -> None:
