@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from chain.sending import Sender
 from chain.transactions import Kind, SignedAuthorization, Transaction
+from chain.types import Address
 from executor import fees
 from executor.policy.judge import judge
 from executor.policy.rules import Refusal, Rule
-from executor.run.observe import Scene, scene
+from executor.run.observe import NoMarket
 from executor.types import Intent, Ledger, Spend
 from underkeel.execution.facts import Observer
 
@@ -38,7 +39,7 @@ def preview(
     read of the wallet itself.
     """
     known = observer.at_head()
-    now = scene(sender, intents[0].wallet)
+    now = _wallet(sender, intents[0].wallet)
     book = replace(ledger, balance=now.balance)
     found: list[Shown] = []
     for offset, (intent, facts) in enumerate(
@@ -68,7 +69,25 @@ def total_usd(shown: Sequence[Shown]) -> int | None:
     return sum(amounts) if len(amounts) == len(shown) else None
 
 
-def _transaction(intent: Intent, now: Scene, nonce: int) -> Transaction:
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The wallet at the newest block, and what a transaction has to pay."""
+
+    nonce: int
+    balance: int
+    market: fees.Market
+
+
+def _wallet(sender: Sender, wallet: Address) -> Now:
+    at = sender.head()
+    history = sender.fee_history(fees.PERCENTILES)
+    market = fees.market(history) or fees.market(history, sender.node_tip())
+    if market is None:
+        raise NoMarket(f"{sender.client.spec.name}: no fee history and no suggested tip")
+    return Now(sender.nonce(wallet, at), sender.balance(wallet, at), market)
+
+
+def _transaction(intent: Intent, now: Now, nonce: int) -> Transaction:
     wanted = now.market.fees(urgent=False)
     priced = fees.within(wanted, intent.fee_cap_abs, now.market.base_fee) or fees.Fees(
         min(wanted.tip, intent.fee_cap_abs), intent.fee_cap_abs

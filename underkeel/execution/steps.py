@@ -1,6 +1,5 @@
 """A plan's steps as intents of the executor."""
 
-from chain.types import Address
 from executor.plan.types import Plan
 from executor.types import Intent, State
 from underkeel.errors import UsageError
@@ -34,6 +33,8 @@ def intents_of(plan: Plan, fee_cap: int) -> tuple[Intent, ...]:
                 guard=step.guard,
                 conditions=plan.conditions if index == len(plan.steps) - 1 else (),
                 trigger=plan.trigger,
+                value_wei=plan.value_wei,
+                other_cost_wei=plan.other_cost_wei + _others(plan, index),
                 plan=plan.hash,
                 step=index,
                 after=before.id if before else None,
@@ -44,8 +45,7 @@ def intents_of(plan: Plan, fee_cap: int) -> tuple[Intent, ...]:
     return tuple(found)
 
 
-def wallet_name(names: dict[Address, str], address: Address) -> str:
-    """Return what the config calls a wallet; raises `UsageError` if it does not know it."""
-    if address not in names:
-        raise UsageError(f"the plan is for {address}, which is no wallet of the config; add it")
-    return names[address]
+def _others(plan: Plan, index: int) -> int:
+    """Return what the other steps' gas costs: each step's fee bound leaves room for theirs."""
+    gas = sum(step.gas_used for i, step in enumerate(plan.steps) if i != index)
+    return gas * plan.cost.gas_price
