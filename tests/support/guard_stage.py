@@ -53,12 +53,13 @@ GUARDIAN = Address(actor("guard guardian"))
 THIEF = Address(actor("guard thief"))
 
 FORMS = ("module", "delegate")
-THIEVES = Job(
-    "thieves",
+PLANTED = Job(
+    "guard-planted",
     "0.8.27",
-    tuple(
-        f"ours/../planted/Thieves.sol:{name}"
-        for name in ("FaithlessRouter", "CallingToken", "FalseLender")
+    (
+        *(f"ours/../planted/Thieves.sol:{name}" for name in ("FaithlessRouter", "CallingToken")),
+        "ours/../planted/Thieves.sol:FalseLender",
+        "ours/../planted/Bare.sol:Bare",
     ),
     evm="cancun",
 )
@@ -66,15 +67,16 @@ numbers = itertools.count(1)
 
 
 @cache
-def thieves() -> Mapping[str, Artifact]:
+def artifacts() -> Mapping[str, Artifact]:
+    """Return the contracts that tests and benchmarks set beside a guard."""
     home, modules = cache_home(), node_modules()
     with locked(home):
-        return compile_all((THIEVES,), modules, home / "solc", lambda _: None)
+        return compile_all((PLANTED,), modules, home / "solc", lambda _: None)
 
 
 def plant(world: World[Anvil], name: str) -> Bound:
     """Deploy one of the thieves."""
-    artifact = thieves()[name]
+    artifact = artifacts()[name]
     return world.node.at(deploy(world, bytes.fromhex(artifact.linked({})[2:])), artifact.interface)
 
 
@@ -104,7 +106,10 @@ def delegate(
     }
     signed = owner.sign_transaction(unsigned)
     hash_ = request("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
-    return world.node._receipt(Tx(owner.address, owner.address, label="delegate"), hash_)
+    receipt = world.node._receipt(Tx(owner.address, owner.address, label="delegate"), hash_)
+    # The node counts the next nonce from its pool, which does not know that this one took two.
+    world.node._settle()
+    return receipt
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,20 @@ import "./Types.sol";
 ///
 /// The bound. Let a thief hold the executor's key, choose every byte of every intent, and own or
 /// move every pool that a swap may touch. If
-///   - the protocol's oracle gives the prices that the owner means and cannot be moved by him,
-///   - watched tokens, the lending protocol and the lenders are what they are taken for, and
-///   - no allowance of the account itself, to a target of a rule, is in force for other tokens,
-///     or the rules pin the tokens and the recipient,
+///   - the protocol's oracle gives the prices that the owner means, and neither it nor what the
+///     protocol says of a balance can be moved within a transaction for less than is gained by it,
+///   - watched tokens, the lending protocol and the lenders are what they are taken for, and no
+///     two watched balances are one (the native coin and a token that mirrors it), and
+///   - the account itself has granted the rules' targets no allowance, directly or by Permit2, of
+///     what is not watched, and holds nothing with them, or the rules' pins leave no use for it,
 /// then of the account's worth (watched and priced tokens in hand, plus supply, less debt), valued
 /// by that oracle, he takes at most
 ///   - in one execution: min(maxLossBps · equity, what is left of maxWindowLoss),
 ///   - in any time T: maxWindowLoss · (1 + T / window),
 /// and of each token watched without a price, and of the native coin, maxOutflow · (1 + T / window)
-/// base units. He can act only when health is at or below the trigger, once per cooldown; health is
-/// then at least the floor. Nothing else of the account's can be touched. Rounding adds up to two
+/// base units, of the native coin nothing if it is not watched. He can act only while health is at
+/// or below the trigger, once per cooldown and block; health is then at least the floor, and debt
+/// has not grown. Nothing else of the account's can be touched. Rounding adds no more than two
 /// units of account for each watched token.
 abstract contract Guard is Setup, Flash {
     /// @notice An intent was carried out. `loss` is below zero where worth was gained.

@@ -97,6 +97,15 @@ abstract contract Setup is Steps {
             a.decimals = one.token == address(0) ? 18 : IToken(one.token).decimals();
             _keep(s, one, a);
         }
+        for (uint256 i; i < assets_.length; ++i) {
+            Kept storage a = s.assets[i];
+            // In hand and in the position the same supply would count twice, so that a thief could
+            // make up for what he takes by moving it.
+            if (!a.position) continue;
+            if (_indexOf(s, a.source) != type(uint256).max) revert BadPolicy("assets");
+            if (a.debtToken == address(0)) continue;
+            if (_indexOf(s, a.debtToken) != type(uint256).max) revert BadPolicy("assets");
+        }
     }
 
     function _rule(Store storage s, Rule calldata r) private {

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from world.actors import aave, morpho
+from world.actors import aave, morpho, uniswap
 from world.actors.tokens import balance, mint
 from world.anvil import Anvil
 from world.world import World
 
 from executor.guard import NATIVE, Executed, LenderKind, Step, decode_executed, pull
-from tests.support.guard_place import PLACES, TARGET, WAD
-from tests.support.guard_stage import FORMS, Stage, staged
+from tests.support.guard_place import ETHER, PLACES, TARGET, WAD
+from tests.support.guard_stage import FORMS, THIEF, Stage, staged
 
 COMBINATIONS = [(place, form) for place in PLACES for form in FORMS]
 
@@ -153,3 +153,38 @@ def test_repay__from_the_wallet_within_its_cap__needs_no_loan(stage: Stage) -> N
     assert event.lender == NATIVE
     assert abs(event.loss) <= 10 ** (12 if stage.place.name == "compound-v2" else 2)
     assert balance(stage.world, "USDC", easy.account) == 0
+
+
+def test_swap__sandwiched_by_a_thief__is_refused(on_aave: Stage) -> None:
+    """The thief sells into the pool first; what he would buy back cheaply is not sold to him."""
+    intent = on_aave.intent(on_aave.debt * 46 // 100)
+    assert on_aave.refusal(intent) is None
+    uniswap.swap(on_aave.world, THIEF, "WETH", "USDC", 500, 80 * ETHER)
+    refused = on_aave.refusal(intent)
+    assert refused is not None
+    assert refused.name == "LossTooHigh"
+
+
+def test_swap__on_a_thin_pool__is_refused(on_aave: Stage) -> None:
+    world = on_aave.world
+    fee = 10_000
+    manager = uniswap.manager(world)
+    first, second = uniswap.in_order(world, "WETH", "USDC")
+    tokens = [world.book.tokens[symbol].address for symbol in (first, second)]
+    price = uniswap.sqrt_price_and_tick(world, "WETH", "USDC", 500)[0]
+    manager.send(THIEF, "createAndInitializePoolIfNecessary", *tokens, fee, price)
+    amounts = {"WETH": 2 * ETHER, "USDC": 6_000 * 10**6}
+    wide = (-887_200, 887_200)
+    uniswap.mint(world, THIEF, first, second, fee, *wide, amounts[first], amounts[second])
+    repaid = on_aave.debt // 8
+    taken = repaid * ETHER // world.amount("USDC", 1) // 1_500
+    calls = (
+        on_aave.place.repay(on_aave.account, repaid),
+        *on_aave.withdraw(taken),
+        on_aave.place.swap(on_aave.guard, repaid, taken, fee),
+        *on_aave.place.put_back(on_aave.account),
+    )
+    easy = on_aave.configure(floor=WAD)
+    refused = easy.refusal(easy.intent(repaid, calls=calls, min_health_factor_after=WAD))
+    assert refused is not None
+    assert refused.name == "LossTooHigh"
