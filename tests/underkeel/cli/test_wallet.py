@@ -11,9 +11,11 @@ from eth_account import Account
 from typer.testing import CliRunner, Result
 
 from chain.wallet import keystore
+from chain.wallet.local import Key
 from underkeel.cli.main import app
 from underkeel.config.load import load
 from underkeel.documents.models import DOCUMENTS
+from underkeel.errors import UsageError
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 ADDRESS = Account.from_key(KEY).address
@@ -116,7 +118,7 @@ def test_wallet__mistake__is_refused_with_what_to_do(
 def test_list__shows_what_signs_and_what_is_wrong(folder: Path) -> None:
     run("wallet", "create", "ops", "--password-file", "pw")
     run("wallet", "watch", OTHER)
-    keystore.write(folder / "keys" / "stray.json", keystore.Key.fresh(), PASSWORD)
+    keystore.write(folder / "keys" / "stray.json", Key.fresh(), PASSWORD)
     (folder / "keys" / "ops.json").chmod(0o644)
     text = (folder / "underkeel.toml").read_text()
     text += f'[wallets.gone]\naddress = "0x{"11" * 20}"\n'
@@ -167,7 +169,7 @@ def test_create__on_a_terminal__asks_twice(folder: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("getpass.getpass", lambda *_, **__: next(answers))
     monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with pytest.raises(wallet.UsageError, match="differ"):
+    with pytest.raises(UsageError, match="differ"):
         wallet.create_wallet(Globals(), "ops", None)
     assert not (folder / "keys").exists()
     assert wallet.create_wallet(Globals(), "ops", None) == 0
