@@ -168,33 +168,8 @@ restore_to = 1.4
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        ('[[plan]]\nname = "a"\nkind = "repai"', "did you mean 'repay'?"),
-        ('[[plan]]\nname = "a"\nrestor_to = 1.5', "did you mean 'restore_to'?"),
-        ('[[plan]]\nname = "a"\naccount = "darin"', "did you mean 'daring'?"),
-        ('[[plan]]\nname = "a"\nmatch = { protocl = "x" }', "did you mean 'protocol'?"),
-        ('[[plan]]\nname = "a"\nfire_below = 1.5\nrestore_to = 1.4', "is not above fire_below"),
-        ('[[plan]]\nname = "a"\nactions = ["top-upp"]', "did you mean 'top-up'?"),
-        ('[[plan]]\nname = "a"\nweights = { USDC = 0.4 }', "add up to 0.4"),
-        ('[[plan]]\nname = "a"\n[[plan]]\nname = "a"', "two plans are called 'a'"),
-        ('[[plan]]\nname = "a"\nrestore_to = 0.9', "is below 1"),
-        ('[[plan]]\nname = "a"\nvalid_for = "1s"', "write 30s to 1d"),
-    ],
-)
-def test_plan__config_that_makes_no_sense__exit_4(
-    rows: str, said: str, scene: Scene, run: Run, tmp_path: Path
-) -> None:
-    ran = run("plan", "a", "--config", config(scene, tmp_path, rows + "\n"))
-    assert ran.code == 4
-    assert said in ran.err
-
-
-@pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["rescu"], "did you mean 'rescue'?"),
-        (["repay", "--account", "daring", "--target-health", "no"], "no health to aim at"),
         (["repay", "--account", "daring"], "to which health?"),
         (["repay"], "whose positions?"),
         (["debt-swap", "--account", "daring", "--position", "x"], ""),
