@@ -18,6 +18,8 @@ from protocols.types import Position
 from risk.liquidation import assess_liquidation
 from risk.liquidation.compound_v2 import ENGINE, crossings
 from risk.liquidation.compound_v2_seizure import best_call
+from risk.remedy import Kind, remedies
+from risk.scenario.unwind_compound import unwound
 from risk.types import Status
 from tests.protocols.compound_v2 import scene
 
@@ -165,7 +167,7 @@ def test_status__a_crash__liquidatable_as_the_comptroller_then_does(crowd: Crowd
             with world.node.rollback():
                 # an empty block of the number and the time that the transaction will have
                 world.node.mine_at(time)
-                (moved,) = scene.positions(scene.read(world, [position.owner]))
+                (moved,) = scene.positions(scene.read_many(world, [position.owner]))
             state, judged = scene.state_of(moved), assess_liquidation(moved)
             call = best_call(state)
             assert (judged.status is Status.LIQUIDATABLE) is (call is not None)
@@ -184,4 +186,42 @@ def test_status__a_crash__liquidatable_as_the_comptroller_then_does(crowd: Crowd
                     continue  # it takes another market's accrual, in a transaction before
                 assert (taken, got) == (call.tokens, call.tokens - call.protocol_tokens)
                 liquidated += 1
+                played = unwound(state)
+                (after,) = scene.positions(scene.read_many(world, [moved.owner]))
+                assert played is not None
+                assert [(h.tokens, h.debt) for h in played[0].holdings] == [
+                    (h.tokens, h.debt) for h in scene.state_of(after).holdings
+                ]
     assert liquidated > 2
+
+
+def test_remedies__carried_out__give_the_health_that_was_said(crowd: Crowd) -> None:
+    world, done = crowd.world, set[str]()
+    owners = [position.owner for position, _ in crowd.borrowers[:5]]
+    names = {compound.underlying(world, n): n for n in ("cUSDC", "cDAI")}
+    with world.node.rollback():
+        for owner in owners:
+            for symbol, name in names.items():
+                token_actor.mint(world, symbol, owner, world.amount(symbol, 10**6))
+                token_actor.approve(world, symbol, owner, compound.ctoken(world, name).address)
+        for owner in owners:
+            time = world.node.timestamp() + 5
+            with world.node.rollback():
+                # an empty block of the number and the time that the transaction will have
+                world.node.mine_at(time)
+                (found,) = scene.positions(scene.read_many(world, [owner]))
+            health = ENGINE.health(scene.state_of(found))
+            assert health is not None
+            ways = remedies(scene.state_of(found), health * 11 // 10, time)
+            assert ways is not None
+            for way in ways.each:
+                if way.amount is None or way.symbol not in names:
+                    continue
+                with world.node.rollback():
+                    what = "repayBorrow" if way.kind is Kind.REPAY else "mint"
+                    world.node.set_next_timestamp(time)
+                    compound.ctoken(world, names[way.symbol]).send(owner, what, way.amount)
+                    (after,) = scene.positions(scene.read_many(world, [owner]))
+                assert ENGINE.health(scene.state_of(after)) == way.health_raw
+                done.add(way.kind)
+    assert done == {Kind.REPAY, Kind.ADD}
