@@ -14,6 +14,7 @@ from executor.swaps import uniswap_v2 as v2
 from executor.swaps import uniswap_v3 as v3
 from executor.swaps import uniswap_v4 as v4
 from executor.swaps.cost import cost
+from executor.swaps.routes import find
 from executor.swaps.types import Found, Hop, Pool
 from executor.swaps.uniswap_v2 import UniswapV2
 from protocols.types import Unpriced
@@ -163,6 +164,18 @@ def test_pools__empty__are_not_there() -> None:
     chain.put(ROOT, b2.POOL_TOKENS, (PAIR, (0, 5), 1))
     for venue in venues():
         assert run(venue.pools([PAIR]), chain) == Found(())
+
+
+def test_find__pool_of_all_three_tokens__is_not_gone_through_twice() -> None:
+    chain, mid = rooted(), scene.MID.address
+    chain.put(ROOT, b2.POOL_TOKENS, ((*PAIR, mid), (5, 5, 5), 1))
+    asked = scene.question(Side.EXACT_IN, 1, via=(mid,))
+    program = find(asked, [venues()[3]])
+    results = chain.answer_all(next(program))
+    with pytest.raises(StopIteration) as stop:
+        program.send(results)
+    routes, _ = stop.value.value
+    assert [len(one.hops) for one in routes] == [1]
 
 
 @pytest.mark.parametrize("side", list(Side))
