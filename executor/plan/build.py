@@ -126,6 +126,7 @@ def _steps(lab: Lab, candidate: Candidate, after: After) -> tuple[Step, ...]:
             guard=draft.guard,
             until=draft.until,
             deadline=draft.deadline,
+            zero=draft.effect.zero,
         )
         for i, (draft, outcome) in enumerate(zip(candidate.drafts, after.outcomes, strict=True))
     )

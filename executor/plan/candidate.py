@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from chain.calls import Unknown
 from chain.types import ZERO_ADDRESS, Address
+from chain.units import BPS
 from executor.plan.lab import Draft, Lab
 from executor.plan.types import Action, SwapCost
 from executor.types import Condition
+from protocols.compound_v2.state import Clock, CompoundAccount
 from protocols.types import Position, Token
 from protocols.wallet import actions as wallet
 
@@ -81,5 +83,12 @@ def allowing(
 
 
 def health_condition(goal: Goal) -> Condition:
-    """Return that the position is as healthy as was asked for."""
-    return Condition("health_factor", goal.position.id, at_least=goal.target_raw)
+    """Return that the position is as healthy as was asked for.
+
+    Where interest is counted in blocks nobody knows how many there will be: a basis point is left
+    to it, which at 100 % a year is an hour.
+    """
+    state, least = goal.position.state, goal.target_raw
+    if isinstance(state, CompoundAccount) and state.clock is not Clock.SECONDS:
+        least -= least // BPS
+    return Condition("health_factor", goal.position.id, at_least=least)

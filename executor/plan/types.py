@@ -47,6 +47,8 @@ class Step:
     """How far it has to be before the next one is signed."""
     deadline: int | None = None
     """Written into the call itself, where the contract takes one."""
+    zero: bool = False
+    """Whether an answer other than zero means that nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,21 @@ HISTORY: Final = """
 # files = { ETH = "eth.csv" }         # histories that the chain does not have
 """
 
+PLAN: Final = """
+# [[plan]]                            # made by `underkeel plan rescue`: docs/plans.md
+# name = "rescue"
+# kind = "restore-health"             # or one action, e.g. "repay", "flash-deleverage"
+# match = { protocol = "aave-v3" }    # which positions
+# fire_below = 1.3                    # plan only below this health
+# restore_to = 1.8                    # the health to reach
+# max_slippage_bps = 50               # how much worse than quoted a swap may be
+# volatility = 0.8                    # a year; says what acting is worth
+"""
+
 
 def config_text(name: str, chain_id: int, rpc: Sequence[str], wallets: Mapping[str, str]) -> str:
     """Return a commented config for one chain."""
     chain = CHAIN.replace("{name}", name).replace("{chain_id}", str(chain_id))
     chain = chain.replace("{rpc}", json.dumps(list(rpc), ensure_ascii=False))
     listed = [WALLET.format(name=n, address=a) for n, a in wallets.items()]
-    return HEAD + chain + ("".join(listed) or NO_WALLET) + HISTORY
+    return HEAD + chain + ("".join(listed) or NO_WALLET) + HISTORY + PLAN

@@ -58,6 +58,7 @@ class PlanStep(Part):
     guard: AddressText | None = Field(description="The guard contract that it goes through.")
     until: str = Field(description="How far it must be before the next one: `mined` or `done`.")
     deadline: Integer | None = Field(description="In the call itself.")
+    zero: bool = Field(description="An answer other than zero means that nothing was done.")
 
 
 class PlanLeg(Part):

@@ -51,7 +51,7 @@ def resimulate(
             )
             after = lab.try_all(
                 [
-                    Draft(s.what, Effect(s.call.to, s.call.data, s.call.value), s.sender)
+                    Draft(s.what, Effect(s.call.to, s.call.data, s.call.value, s.zero), s.sender)
                     for s in plan.steps[done:]
                 ]
             )

@@ -231,9 +231,10 @@ def test_template__every_commented_key__is_one_that_exists(tmp_path: Path) -> No
     path = tmp_path / "all.toml"
     path.write_text(filled)
     settings = load(path, {}).settings
-    assert len(settings.chains["ethereum"].markets) == 5
+    assert len(settings.chains["ethereum"].markets) == 6
     assert settings.chains["ethereum"].prices
     assert settings.wallets
+    assert settings.plan
 
 
 def test_config_check__problems__exit_4_and_as_json(tmp_path: Path) -> None:
