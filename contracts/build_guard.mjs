@@ -1,20 +1,20 @@
 // Compile the guards of contracts/src/guard into executor/guard/data, the same bytes every time.
-// Usage: node contracts/build_guard.mjs NODE_MODULES [OUTPUT_FOLDER]
+// Usage: node contracts/build_guard.mjs NODE_MODULES [OUTPUT_FOLDER [PROTOCOL]]
 // NODE_MODULES holds the compiler under the alias solc-0.8.27.
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
+const [modules, folder, only] = process.argv.slice(2);
 const GUARDS = {};
-for (const name of ["Aave", "Compound", "Morpho"]) {
+for (const name of only ? [only] : ["Aave", "Compound", "Morpho"]) {
   for (const form of ["Delegate", "Module"]) {
     GUARDS[`${name}_${form}`.toLowerCase()] = [`${name}Guards.sol`, `${name}Guard${form}`];
   }
 }
 const TRANSIENT = "2394"; // a warning of every use of transient storage
 
-const [modules, folder] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const solc = createRequire(join(resolve(modules), "x.js"))("solc-0.8.27");
 const sources = Object.fromEntries(
