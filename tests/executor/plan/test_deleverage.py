@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
-from world.actors import aave, compound, morpho
+from world.actors import aave, compound, morpho, uniswap
 from world.anvil import Anvil
 from world.world import World, actor
 
 from executor.plan.candidate import Goal
+from executor.plan.lab import After
 from executor.plan.ladder import restore
 from executor.plan.types import Action, Infeasible, Plan
+from executor.plan.view import view
 from executor.swaps.types import Limits
 from tests.executor.plan.bench import carry_out, health_of, lab_of, position_in, request_of
 from tests.executor.plan.guards import guard_of
@@ -65,10 +68,39 @@ def test_deleverage__through_the_guard__reaches_the_target_within_one_unit(
     (swap,) = plan.cost.swaps
     assert swap.cost_bps is not None
     assert 0 < swap.cost_bps < 100
+    # what is lost at the oracle's prices is what the plan said, beside an account left alone
+    idle = lab.try_all([])
+    assert isinstance(idle, After)
+    left_alone = sum(Decimal(view(p, lab.book).equity_usd or "nan") for p in idle.positions)
+    after = sum(Decimal(v.equity_usd or "nan") for v in plan.after)
+    assert abs(left_alone - after - Decimal(swap.cost_usd or "nan")) <= Decimal("0.05")
     assert carry_out(scene, plan) == plan.after
 
 
-def test_deleverage__thin_market__refuses_for_slippage(scene: World[Anvil]) -> None:
+def drain(world: World[Anvil], share: float) -> None:
+    """Take so much of the liquidity out of every WETH/USDC pool."""
+    whale, manager = world.book.whale, uniswap.manager(world)
+    pair = {world.book.tokens[s].address.lower() for s in ("WETH", "USDC")}
+    for index in range(manager.call("balanceOf", whale)):
+        number = manager.call("tokenOfOwnerByIndex", whale, index)
+        held = uniswap.position(world, number)
+        if {held.token0.lower(), held.token1.lower()} == pair:
+            out = (number, int(held.liquidity * share), 0, 0, 2**48)
+            manager.send(whale, "decreaseLiquidity", out)
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_deleverage__thin_pools__refuses_for_slippage(scene: World[Anvil], market: str) -> None:
+    guard = guard_of(scene, market, OWNER, EXECUTOR, form="delegate")
+    drain(scene, 0.995)
+    lab = lab_of(scene, OWNER, EXECUTOR, guard=guard)
+    position = position_in(lab, market)
+    found = restore(lab, Goal(position, TARGET), [Action.DELEVERAGE], request_of(lab))
+    assert isinstance(found, Infeasible)
+    assert "too dear: costs" in found.lost[0].reason
+
+
+def test_deleverage__owner_who_bears_little__refuses(scene: World[Anvil]) -> None:
     guard = guard_of(scene, "aave-3.6", OWNER, EXECUTOR, form="delegate")
     limits = Limits(slippage_bps=50, max_cost_bps=1, max_gain_bps=100)
     lab = lab_of(scene, OWNER, EXECUTOR, guard=guard, limits=limits)
