@@ -89,10 +89,10 @@ class Memory:
 DIGITS: Final = {
     "access-control": 104,
     "morpho-blue": 64,
-    "morpho-borrowers": 40,
+    "morpho-borrowers": 104,
     "wallet": 40,
 }
-"""How many hex digits what is found has: a role and an account, market ids, accounts, spenders."""
+"""How many hex digits what is found has: a role and an account, market ids, both, spenders."""
 
 
 def _is_entry(key: str, value: object) -> bool:

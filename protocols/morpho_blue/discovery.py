@@ -55,18 +55,19 @@ class MarketDiscovery:
 
 @dataclass(frozen=True, slots=True)
 class BorrowerDiscovery:
-    """Who ever borrowed in one market; `protocols.adapter.Discovery` for `borrowers`."""
+    """Who ever borrowed in some markets; `protocols.adapter.Discovery` for `borrowers`."""
 
     key: ClassVar[str] = "borrowers"
 
     def filters(self, market: Market, accounts: Sequence[Address]) -> tuple[LogFilter, ...]:
-        """Return the filter for the loans of the market that `market_id` names."""
-        return (LogFilter(market.root, (_hex(BORROW), str(market.params["market_id"]))),)
+        """Return one filter for the loans of all markets that `market_ids` names."""
+        ids = tuple(str(i) for i in market.params["market_ids"])
+        return (LogFilter(market.root, (_hex(BORROW), ids)),) if ids else ()
 
     def found(self, logs: Iterable[Log]) -> tuple[str, ...]:
-        """Return each borrower once; other logs are passed over."""
+        """Return each borrower of each market once, as 0x and 104 hex digits: market, account."""
         owners = (
-            "0x" + log.topics[2][-20:].hex()
+            _hex(log.topics[1]) + log.topics[2][-20:].hex()
             for log in logs
             if len(log.topics) == 4 and log.topics[0] == BORROW
         )

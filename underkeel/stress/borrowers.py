@@ -103,22 +103,46 @@ def _markets(
     search: Search,
     progress: Progress,
 ) -> Found:
-    wanted = dict.fromkeys((m, one.market_id) for p in held for m, one in _queue(p))
+    wanted: dict[Address, dict[str, None]] = {}
+    for position in held:
+        for morpho, one in _queue(position):
+            wanted.setdefault(morpho, {})[one.market_id] = None
     found: dict[tuple[Address, str], Lent | str | None] = {}
-    for done, (morpho, market_id) in enumerate(wanted):
-        progress(f"{report.name}: borrowers of vaults", done, len(wanted))
-        found[morpho, market_id] = _lent(morpho, market_id, snapshot, search)
-    progress(f"{report.name}: borrowers of vaults", len(wanted), len(wanted))
+    total = sum(len(ids) for ids in wanted.values())
+    for morpho, ids in wanted.items():
+        owners = _owners(report, morpho, tuple(sorted(ids)), search)
+        for market_id in ids:
+            progress(f"{report.name}: borrowers of vaults", len(found), total)
+            found[morpho, market_id] = (
+                owners
+                if isinstance(owners, str)
+                else _lent(morpho, market_id, owners.get(market_id, []), snapshot)
+            )
+    progress(f"{report.name}: borrowers of vaults", total, total)
     return found
 
 
-def _lent(morpho: Address, market_id: str, snapshot: Snapshot, search: Search) -> Lent | str | None:
-    name = f"market {market_id[:10]}…"
-    market = Market("morpho-borrowers", name, morpho, {"market_id": market_id})
+def _owners(
+    report: ChainReport, morpho: Address, ids: tuple[str, ...], search: Search
+) -> dict[str, list[Address]] | str:
+    """Return who ever borrowed, by market, or why that could not be found: one search for all."""
+    known = (m.params for m in report.markets if (m.adapter, m.root) == ("morpho-blue", morpho))
+    first = next((int(params.get("from_block", 0)) for params in known), 0)
+    params = {"market_ids": ids, "from_block": first}
+    market = Market("morpho-borrowers", "borrowers of vaults", morpho, params)
     filled, missed = search.complete(market, (morpho,))
     if missed is not None:
         return missed.cause
-    owners = [checksum(text) for text in filled.params["borrowers"]]
+    found: dict[str, list[Address]] = {}
+    for text in filled.params["borrowers"]:
+        found.setdefault(text[:66], []).append(checksum("0x" + text[66:]))
+    return found
+
+
+def _lent(
+    morpho: Address, market_id: str, owners: Sequence[Address], snapshot: Snapshot
+) -> Lent | str | None:
+    name = f"market {market_id[:10]}…"
     if len(owners) > MOST:
         return f"{name} has had {len(owners):,} borrowers; more than {MOST:,} are not read"
     reading = Market("morpho-blue", name, morpho, {"market_ids": (market_id,)})

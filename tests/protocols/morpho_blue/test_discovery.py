@@ -41,11 +41,12 @@ def test_discovery__logs__ids_once_in_order_and_others_passed_over() -> None:
     assert DISCOVERY.found(logs) == ("0x" + second.hex(), "0x" + first.hex())
 
 
-def test_borrowers__of_one_market__each_once_by_whose_debt_it_is() -> None:
-    market_id = "0x" + "01" * 32
-    market = Market("morpho-borrowers", "test", MORPHO, {"market_id": market_id})
+def test_borrowers__of_some_markets__each_once_by_whose_debt_it_is() -> None:
+    ids = ("0x" + "01" * 32, "0x" + "02" * 32)
+    market = Market("morpho-borrowers", "test", MORPHO, {"market_ids": ids})
     (wanted,) = BORROWERS.filters(market, [MORPHO])
-    assert (wanted.address, wanted.topics) == (MORPHO, ("0x" + BORROW.hex(), market_id))
+    assert (wanted.address, wanted.topics) == (MORPHO, ("0x" + BORROW.hex(), ids))
+    assert BORROWERS.filters(Market("", "", MORPHO, {"market_ids": ()}), [MORPHO]) == ()
     owner, receiver = (bytes(12) + bytes.fromhex(a[2:]) for a in (OWNER, RECIPIENT))
     logs = [
         Log(MORPHO, (BORROW, b"\x01" * 32, owner, receiver), b""),
@@ -53,7 +54,7 @@ def test_borrowers__of_one_market__each_once_by_whose_debt_it_is() -> None:
         Log(MORPHO, (SUPPLY, b"\x01" * 32, receiver, receiver), b""),
         Log(MORPHO, (BORROW, b"\x01" * 32), b""),
     ]
-    assert BORROWERS.found(logs) == (OWNER.lower(),)
+    assert BORROWERS.found(logs) == (ids[0] + OWNER[2:].lower(),)
 
 
 def test_topics__of_the_events__as_on_every_chain() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from chain.calls import ReadFailed, Reads, Result, Unknown
 from chain.types import Address, BlockRef
+from protocols.adapter import Market
 from protocols.erc4626.state import MetaMorpho, QueueMarket, VaultHolding
 from protocols.morpho_blue.state import MorphoOracle, MorphoPosition
 from protocols.types import Leg, Position, Price, Reading, Side, Token, Unreadable
@@ -15,7 +16,7 @@ from risk.scenario.lending import Lent, Stake
 from tests.risk.morpho_states import BASE, COLLATERAL, LOAN, ORACLE, QUOTE, market, parts, position
 from tests.support.fake_chain import AT, address
 from tests.underkeel.stress.build import OWNER, portfolio
-from underkeel.stress.borrowers import Borrowers, _kept, _lent, _stake, _totals, _whole
+from underkeel.stress.borrowers import Borrowers, _kept, _lent, _owners, _stake, _totals, _whole
 from underkeel.stress.library import Library, Scenario
 from underkeel.stress.run import Book, Play, named
 
@@ -113,21 +114,35 @@ class Logs:
 
     def __init__(self, found: tuple[str, ...], cause: str = "") -> None:
         self.found, self.cause = found, cause
+        self.asked: Any = None
 
     def complete(self, market_: Any, accounts: Sequence[Address]) -> tuple[Any, Any]:
+        self.asked = market_
         lost = Unreadable("m", "m", ORACLE, None, self.cause, AT) if self.cause else None
         return replace(market_, params={**market_.params, "borrowers": self.found}), lost
 
 
-def test_lent__logs_or_reads_that_fail__are_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_owners__by_market__or_why_the_logs_were_not_read() -> None:
+    other = "0x" + "cd" * 32
+    found = (MARKET_ID + OWNER[2:].lower(), other + VAULT[2:].lower(), other + OWNER[2:].lower())
+    search: Any = Logs(found)
+    report = portfolio().chains[0]
+    ids = (MARKET_ID, other)
+    assert _owners(report, MORPHO, ids, search) == {MARKET_ID: [OWNER], other: [VAULT, OWNER]}
+    assert search.asked.params == {"market_ids": ids, "from_block": 0}
+    row = Market("morpho-blue", "Morpho", MORPHO, {"from_block": 77})
+    _owners(replace(report, markets=(row,)), MORPHO, ids, search)
+    assert search.asked.params["from_block"] == 77
+    lost: Any = Logs((), "no logs")
+    assert _owners(report, MORPHO, ids, lost) == "no logs"
+
+
+def test_lent__reads_that_fail_or_too_many__are_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot: Any = Answers()
-    search: Any = Logs((), "no logs")
-    assert _lent(MORPHO, MARKET_ID, snapshot, search) == "no logs"
-    search = Logs((OWNER,))
-    assert "lost on the way" in str(_lent(MORPHO, MARKET_ID, snapshot, search))
-    assert "lost on the way" in str(_lent(MORPHO, MARKET_ID, snapshot, Logs(())))  # type: ignore[arg-type]
+    assert "lost on the way" in str(_lent(MORPHO, MARKET_ID, [OWNER], snapshot))
+    assert "lost on the way" in str(_lent(MORPHO, MARKET_ID, [], snapshot))
     monkeypatch.setattr("underkeel.stress.borrowers.MOST", 0)
-    assert "has had 1 borrowers; more than 0" in str(_lent(MORPHO, MARKET_ID, snapshot, search))
+    assert "has had 1 borrowers; more than 0" in str(_lent(MORPHO, MARKET_ID, [OWNER], snapshot))
 
 
 def test_totals__not_read__is_a_cause_and_not_zero() -> None:
