@@ -68,8 +68,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     monkeypatch.delenv("UNDERKEEL_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
 
-    def command(*args: str | Path) -> Ran:
-        result = CliRunner().invoke(app, [str(a) for a in args])
+    def command(*args: str | Path, text: str | None = None) -> Ran:
+        result = CliRunner().invoke(app, [str(a) for a in args], input=text)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert "internal error" not in result.output + result.stderr

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,13 @@ from world.world import World
 
 from tests.e2e.conftest import Ran
 from tests.support.proxy import Proxy
+from underkeel.cli.options import Globals
+from underkeel.config.load import load
 from underkeel.demo.stage import Stage, config_text
+from underkeel.execution import live
+from underkeel.execution.live import open_journal
+from underkeel.execution.plan_file import read_plan
+from underkeel.execution.steps import intents_of
 
 pytestmark = pytest.mark.world
 
@@ -108,12 +115,12 @@ def test_execute__live__restores_the_health_once(desk: Desk) -> None:
     assert desk.nonce() == before
     shown = dry.doc["steps"]
     assert [step["refusals"] for step in shown] == [[], []]
-    live = desk.run("execute", plan, "--execute", "--yes", "--json")
-    assert live.code == 0, live.out + live.err
-    assert [one["end"] for one in live.doc["ended"]] == ["mined", "mined"]
+    ran = desk.run("execute", plan, "--execute", "--yes", "--json")
+    assert ran.code == 0, ran.out + ran.err
+    assert [one["end"] for one in ran.doc["ended"]] == ["mined", "mined"]
     assert desk.nonce() == before + 2
     assert allowance(desk) == 0
-    for step, one in zip(shown, live.doc["ended"], strict=True):
+    for step, one in zip(shown, ran.doc["ended"], strict=True):
         mined = desk.world.node.rpc.request("eth_getTransactionByHash", one["hash"])
         assert (int(mined["nonce"], 16), mined["input"]) == (int(step["nonce"]), step["data"])
         assert (mined["to"].lower(), int(mined["value"], 16)) == (step["to"].lower(), 0)
@@ -200,6 +207,96 @@ def test_execute__world_moved__the_plan_does_not_hold_any_more(desk: Desk) -> No
     desk.world.node.travel(86_400)
     ran = desk.run("execute", plan)
     assert (ran.code, "expired" in ran.out) == (6, True)
+
+
+class Clock:
+    """Stands for `time` in the loop of a live run: instead of sleeping something happens."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self._happens = happens
+
+    def time(self) -> float:
+        return time.time()
+
+    def sleep(self, _: float) -> None:
+        self._happens()
+
+
+def test_execute__interrupted__exit_8_and_carried_out_again_goes_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = desk.plan()
+    before = desk.nonce()
+    desk.world.node.automine(False)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(live, "time", Clock(interrupt))
+    ran = desk.run("execute", plan, "--execute", "--yes", "--json")
+    assert ran.code == 8, ran.out + ran.err
+    assert [one["end"] for one in ran.doc["ended"]] == ["unknown", "waiting"]
+    (row, *_) = desk.run("tx", "list", "--json").doc["transactions"]
+    assert row["state"] == "broadcast"
+    assert desk.run("tx", "speedup", row["id"][:12], "--json").doc["wish"] == "speed_up"
+    assert desk.nonce() == before
+
+    desk.world.node.automine(True)
+    desk.world.node.mine()
+    monkeypatch.setattr(live, "time", Clock(lambda: None))
+    again = desk.run("execute", plan, "--execute", "--yes", "--json")
+    assert again.code == 0, again.out + again.err
+    assert desk.nonce() == before + 2
+    assert again.doc["ended"][0]["hash"] == row["hash"]  # the payload that was out already
+    assert allowance(desk) == 0
+
+
+def test_execute__refused_then_another_plan__signs_nothing_of_the_first(desk: Desk) -> None:
+    plan = desk.plan()
+    journal = open_journal(load(desk.folder / "underkeel.toml"))
+    assert journal is not None
+    document = read_plan(plan)
+    left = replace(intents_of(document, 10**11)[0], id="0x" + "77" * 32, plan="0x" + "78" * 32)
+    journal.record(left)
+    journal.close()
+    before = desk.nonce()
+    ran = desk.run("execute", plan, "--execute", "--yes")
+    assert ran.code == 0, ran.out + ran.err
+    assert "no step of the plan" in ran.err
+    assert desk.nonce() == before + 2
+    rows = desk.run("tx", "list", "--json").doc["transactions"]
+    assert ("0x" + "77" * 32, "approved") in {(row["id"], row["state"]) for row in rows}
+
+
+def test_execute__fails_on_chain__exit_7(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = desk.plan()
+    pool = desk.world.book[MARKET]["pool"]
+    node = desk.world.node
+    node.automine(False)
+
+    def mine() -> None:
+        pending = node.rpc.request("eth_getBlockByNumber", "pending", True)["transactions"]
+        if any(tx["to"].lower() == pool.lower() for tx in pending):
+            node.set_code(pool, "0x60006000fd")
+        node.mine()
+
+    monkeypatch.setattr(live, "time", Clock(mine))
+    ran = desk.run("execute", plan, "--execute", "--yes", "--json")
+    node.automine(True)
+    assert ran.code == 7, ran.out + ran.err
+    assert [one["end"] for one in ran.doc["ended"]] == ["mined", "reverted"]
+
+
+def test_execute__chains_name__has_to_be_typed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = desk.plan()
+    before = desk.nonce()
+    monkeypatch.setattr(Globals, "may_ask", property(lambda _: True))
+    for typed in ("ethereum\n", "\n"):
+        ran = desk.run("execute", plan, "--execute", text=typed)
+        assert (ran.code, "nothing was signed" in ran.err) == (2, True)
+    assert desk.nonce() == before
+    assert desk.run("execute", plan, "--execute", text="demo\n").code == 0
+    assert desk.nonce() == before + 2
 
 
 SENDING = ("eth_send", "personal_", "engine_", "anvil_", "evm_", "debug_", "admin_")

@@ -30,7 +30,7 @@ from underkeel.documents.execution import EndedPart, ExecuteDocument, RefusalPar
 from underkeel.errors import ChainDown, ConfigError, Exit, PolicyRefused, UsageError
 from underkeel.execution.facts import Observer
 from underkeel.execution.limits import max_fee
-from underkeel.execution.live import Ended, carry_out, holder, open_journal, worst
+from underkeel.execution.live import Ended, OnlyThese, carry_out, holder, open_journal, worst
 from underkeel.execution.plan_file import chain_of, read_plan
 from underkeel.execution.preview import Shown, preview, total_usd
 from underkeel.execution.steps import intents_of
@@ -228,7 +228,8 @@ def _live(
     ask = on_terminal if sys.stdin.isatty() and sys.stderr.isatty() else no_one
     signer = signer_for(case.config, case.name, case.plan.chain_id, ask)
     observer.left = _remaining(journal)
-    guard = WalletGuard(observer.limits, observer.facts, case.name)
+    policy = WalletGuard(observer.limits, observer.facts, case.name)
+    guard = OnlyThese(policy, frozenset(intent.id for intent in case.intents))
     with _signals(switch):
         runner = Runner(
             journal,

@@ -9,10 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from chain.transactions import Transaction
 from executor.journal.errors import JournalError
 from executor.journal.journal import Journal
+from executor.run.ports import Policy
 from executor.run.runner import Busy, Report, Runner
-from executor.types import Intent, State
+from executor.types import Intent, Ledger, Refused, State, Verdict
 from underkeel.config.load import Config
 from underkeel.config.secrets import SecretMissing, Secrets
 from underkeel.errors import AppError, ConfigError, Exit
@@ -50,6 +52,24 @@ CODES: Final = {
     End.UNKNOWN: Exit.OUTCOME,
 }
 WORST: Final = (End.UNKNOWN, End.REVERTED, End.REFUSED, End.CANCELLED, End.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyThese:
+    """A policy that lets nothing new be signed but the steps of one plan.
+
+    The runner looks after all that a wallet has in flight; what an earlier run left unsigned was
+    wanted then, and is signed only when its own plan is carried out again.
+    """
+
+    policy: Policy
+    ids: frozenset[str]
+
+    def verdict(self, intent: Intent, transaction: Transaction, ledger: Ledger) -> Verdict:
+        """Return the policy's verdict on a step of the plan; wait with everything else."""
+        if intent.id not in self.ids:
+            return Refused("it is no step of the plan that is carried out now")
+        return self.policy.verdict(intent, transaction, ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +120,15 @@ def carry_out(
     until_final: bool,
     stop_at: float,
     tell: Callable[[str], None],
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.time,
 ) -> tuple[Ended, ...]:
     """Run until every intent has ended, the time is over, or somebody interrupts.
 
     Raises `AppError` where another process acts for the wallet.
     """
     for intent in intents:
-        journal.record(intent)
+        known = journal.intent(intent.id) if not journal.record(intent) else None
+        if known is not None and known.state is State.HELD:
+            journal.wish(intent.id, "release")  # carrying it out again is the owner's word
     said: dict[str, str] = {}
     refused: set[str] = set()
     try:
@@ -126,22 +146,13 @@ def carry_out(
                 return found
             if any(one.end in (End.REFUSED, End.REVERTED, End.CANCELLED) for one in found):
                 return found
-            if clock() >= stop_at:
+            if time.time() >= stop_at:
                 return found
-            sleep(POLL_S)
+            time.sleep(POLL_S)
     except KeyboardInterrupt:
         return tuple(_ended(journal, intent.id, refused) for intent in intents)
     finally:
-        _drop_unsigned(journal, intents)
         runner.close()
-
-
-def _drop_unsigned(journal: Journal, intents: Sequence[Intent]) -> None:
-    """Have nobody sign later what this run did not get to: carrying it out is a new decision."""
-    for intent in intents:
-        known = journal.intent(intent.id)
-        if known is not None and known.state in NO_BYTES:
-            journal.wish(known.id, "cancel")
 
 
 def worst(ended: Sequence[Ended]) -> Exit:
