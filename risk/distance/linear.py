@@ -85,13 +85,14 @@ def margin_of(
 
     None where there is nothing to liquidate: no debt, or no engine that knows the state, or a
     price that is not positive. A `cautious` one lies below what the contract's truncated average
-    threshold (Aave to 3.4) takes off, up to one bps of all collateral.
+    threshold (Aave to 3.4) takes off, up to one bps of all collateral, and below every way in which
+    a liquidator may have accrued markets (Compound).
     """
     if isinstance(state, AaveAccount):
         less = int(cautious and not state.rules.exact_threshold)
         return _margin(_aave(state, state.timestamp if at is None else at, less))
     if isinstance(state, CompoundAccount):
-        return _margin(_compound(state, state.timestamp if at is None else at))
+        return _margin(_compound(state, state.timestamp if at is None else at, cautious))
     if isinstance(state, MorphoPosition):
         return _margin(_morpho(state, state.timestamp if at is None else at))
     return None
@@ -117,8 +118,11 @@ def _priced(quote: Quote) -> tuple[float, Powers, float]:
     return price, ((quote.factor, 1),), ceiling
 
 
-def _compound(state: CompoundAccount, at: int) -> Iterable[_Term]:
-    """Yield what every market bears and weighs, accrued as is worst at the prices of now."""
+def _compound(state: CompoundAccount, at: int, cautious: bool) -> Iterable[_Term]:
+    """Yield what every market bears and weighs, accrued as is worst at the prices of now.
+
+    With `cautious` each side as is worst at any.
+    """
     found = compound_lines(state, place(state, at))
     if not any(line.accrued.debt for line in found):
         return
@@ -127,9 +131,11 @@ def _compound(state: CompoundAccount, at: int) -> Iterable[_Term]:
         if quote is not None:
             price = quote.raw * quote.num / quote.den / WAD
             powers: Powers = () if quote.constant else ((quote.factor, 1),)
-            weight = line.holding.market.collateral_factor * variant.rate // WAD
+            ways = (line.stored, line.accrued) if cautious else (variant,)
+            rate, debt = min(way.rate for way in ways), max(way.debt for way in ways)
+            weight = line.holding.market.collateral_factor * rate // WAD
             yield _Term(weight / WAD * line.tokens * price, powers)
-            yield _Term(-variant.debt * price, powers)
+            yield _Term(-debt * price, powers)
 
 
 def _morpho(state: MorphoPosition, at: int) -> Iterable[_Term]:

@@ -14,11 +14,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from protocols.compound_v2.state import CompoundAccount
 from protocols.uniswap_v3.math import Q96, sqrt_ratio_at_tick
 from protocols.uniswap_v3.state import UniswapV3State
 from risk.distance.linear import Margin, margin_of
 from risk.kernel import Accounts, block_size, tally
 from risk.liquidation import engine_of
+from risk.liquidation.compound_v2 import ENGINE as COMPOUND
 from risk.liquidation.engine import Engine
 from risk.scenario.liquidity import pair
 from risk.scenario.play import Run, advance, moved, range_units, value
@@ -192,7 +194,8 @@ def untouched(
     rows: list[dict[int, float]] = []
     known: list[int] = []
     for at, one in enumerate(held):
-        margin = margin_of(one.position.state, cautious=True)
+        state = one.position.state
+        margin = None if _always(state) else margin_of(state, cautious=True)
         row = None if margin is None else _linear(margin, place, parts)
         if row is not None:
             known.append(at)
@@ -214,6 +217,17 @@ def _prices(log: F64) -> F64:
     return prices
 
 
+def _always(state: Any) -> bool:
+    """Return whether a liquidation may be due whatever the margin says: a deprecated debt."""
+    if not isinstance(state, CompoundAccount):
+        return False
+    try:
+        health = COMPOUND.health(state)
+    except ArithmeticError:
+        return True
+    return health is not None and health < COMPOUND.scale
+
+
 def _linear(margin: Margin, place: Mapping[str, int], parts: Parts) -> dict[int, float] | None:
     """Return a margin's weight by factor, less all slack; None where it is not linear."""
     row = {len(place): -(NEAR * margin.debt + UNITS)}
@@ -233,6 +247,8 @@ def _linear(margin: Margin, place: Mapping[str, int], parts: Parts) -> dict[int,
 
 def _near(state: Any, place: Mapping[str, int], log: F64, parts: Parts) -> Bool:
     """Return which steps [paths, steps] are liquidatable, or so near that floats cannot tell."""
+    if _always(state):
+        return np.ones(log.shape[:2], bool)
     margin = margin_of(state, cautious=True)
     if margin is None:
         return np.zeros(log.shape[:2], bool)

@@ -1,6 +1,7 @@
 """Many paths at once, against the player that takes every path step by step."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from risk.scenario import many
 from risk.scenario.many import alone, outcomes, untouched, with_products
 from risk.scenario.play import play, value
 from risk.scenario.types import Exposed, Point
+from tests.protocols.compound_v2.fake import FEED_ETH, FEED_USD, FakeCompound
 from tests.protocols.prices.build import AT
 from tests.risk.aave_states import account, configuration, owed, quote, reserve, supplied
 from tests.risk.morpho_states import BASE, ORACLE, QUOTE, parts
@@ -58,6 +60,32 @@ def borrower() -> Exposed:
     return Exposed(held, legs)
 
 
+def compound(**changes: Any) -> Exposed:
+    """Return an account of Compound with a collateral and a debt, near its limit."""
+    state = FakeCompound().state()
+    eth, usd = (one.market.underlying for one in state.holdings[:2])
+    holdings = tuple(
+        replace(one, market=replace(one.market, **changes)) if one.debt else one
+        for one in state.holdings
+    )
+    state = replace(state, holdings=holdings)
+    by_token = {one.market.underlying.address: one for one in holdings}
+    legs = []
+    for token, price, feed in ((eth, 3_000, FEED_ETH), (usd, 1, FEED_USD)):
+        one = by_token[token.address]
+        raw = Price(token.address, "USD", price * 10**8, 8, "", feed, None)
+        for amount, side in ((one.tokens // 50, Side.COLLATERAL), (one.debt, Side.DEBT)):
+            if amount:
+                legs.append(valued(Leg(token, amount, side, raw), price, {feed: 1}))
+    where = Position(
+        *("1:compound-v2:x", "compound-v2", "", "m", ORACLE, BASE, "lending"),
+        tuple(v.leg for v in legs),
+        AT,
+        state=state,
+    )
+    return Exposed(where, tuple(legs))
+
+
 def paths(factors: int, sigma: float = 0.07, count: int = 80, steps: int = 5) -> F64:
     dice = np.random.default_rng(3)
     return np.cumsum(dice.normal(size=(count, steps, factors)) * sigma, axis=1)
@@ -76,6 +104,8 @@ CASES = {
     "cap and two debts, 3.6": (several(10), (ETH, USD, "lst", "dollar")),
     "a debt whose price nobody moves": (several(10), (ETH, USD)),
     "morpho": (borrower(), (BASE, QUOTE)),
+    "compound": (compound(), (FEED_ETH, FEED_USD)),
+    "compound, deprecated": (compound(deprecated=True), (FEED_ETH, FEED_USD)),
     "range": (pool_range(0, -600, 600), (ETH, USD)),
 }
 
