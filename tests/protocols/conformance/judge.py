@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from chain.calls import ReadFailed
 from protocols.types import Leg, Position, Price, Reading, Unpriced, Unreadable
@@ -34,7 +36,7 @@ def false_claims(truth: Reading, outcome: Outcome) -> list[str]:
 
 
 def _about(real: Position | None, said: Position) -> list[str]:
-    status = assess_liquidation(said).status
+    status = _status(said)
     if said.unknown or not said.verified:
         return [f"{said.id} has unknown parts, and is called safe"] if _calm(status) else []
     if real is None:
@@ -50,10 +52,21 @@ def _about(real: Position | None, said: Position) -> list[str]:
         other = by_name.get(_key(leg))
         if other is not None and not _same_price(other.price, leg.price):
             claims.append(f"{said.id}: {leg.token.symbol} priced {leg.price} for {other.price}")
-    true_status = assess_liquidation(real).status
+    true_status = _status(real)
     if status not in (true_status, Status.UNKNOWN):
         claims.append(f"{said.id} is called {status}, and is {true_status}")
     return claims
+
+
+def _status(position: Position) -> Status:
+    """Assess what the liquidation function sees once: most lies leave one of a few states."""
+    unknown = ("something",) if position.unknown else ()
+    return _assessed(replace(position, legs=(), allowances=(), notes=(), unknown=unknown))
+
+
+@lru_cache(maxsize=1_000)
+def _assessed(position: Position) -> Status:
+    return assess_liquidation(position).status
 
 
 def _calm(status: Status) -> bool:
