@@ -105,6 +105,68 @@ def test_plan__leave_a_vault__by_kind_and_by_name(scene: Scene, run: Run, tmp_pa
     assert by_kind.doc["plan"]["steps"] == named.doc["plan"]["steps"]
 
 
+KINDS = """
+[[plan]]
+name = "owe WETH"
+kind = "debt-swap"
+account = "careful"
+match = { market = "Aave 3.6" }
+asset = "WETH"
+restore_to = 1.5
+
+[[plan]]
+name = "hold USDC"
+kind = "collateral-swap"
+account = "careful"
+match = { market = "Aave 3.0" }
+asset = "USDC"
+
+[[plan]]
+name = "other vault"
+kind = "move"
+account = "daring"
+match = { market = "pvDAI" }
+to_market = "Aave 3.6"
+
+[[plan]]
+name = "mix"
+kind = "rebalance"
+account = "careful"
+weights = { USDC = 0.5, WETH = 0.5 }
+band = 0.1
+max_cost_bps = 300
+
+[[plan]]
+name = "no allowances"
+kind = "sweep-allowances"
+account = "careful"
+
+[[plan]]
+name = "no liquidity"
+kind = "close-lp"
+account = "careful"
+"""
+
+
+def test_plan__every_other_kind__from_the_config(scene: Scene, run: Run, tmp_path: Path) -> None:
+    path = config(scene, tmp_path, KINDS)
+    actions = {
+        "owe WETH": "debt-swap",
+        "other vault": "move",
+        "mix": "rebalance",
+        "no allowances": "sweep-allowances",
+        "no liquidity": "close-lp",
+    }
+    for name, action in actions.items():
+        ran = run("plan", name, "--json", "--config", path)
+        assert ran.code == 3, ran.out + ran.err
+        assert ran.doc["plan"]["action"] == action
+        assert ran.doc["plan"]["why"] == "its owner wants it"
+    held = run("plan", "hold USDC", "--config", path)  # all of it bears the debt meanwhile
+    assert held.code == 1
+    assert "health would fall below 1" in held.out or "(of Aave: " in held.out
+
+
 def test_plan__nothing_works__says_why_each(scene: Scene, run: Run, tmp_path: Path) -> None:
     ran = run(
         "plan", "restore-health", "--account", "careful", "--position", "Aave 3.6",
