@@ -1,5 +1,6 @@
 """Encode what owner and executor send to a guard."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from chain.abi import Function
@@ -27,6 +28,9 @@ READ_POLICY: Final = Function(f"policy()({POLICY})")
 READ_ASSETS: Final = Function(f"assets()({KEPT}[])")
 READ_LENDERS: Final = Function(f"lenders()({LENDER}[])")
 STATUS: Final = Function("status()(address,uint64,bool,uint64,uint64,uint256)")
+
+MOST_WORDS: Final = 128
+"""That a rule can pin."""
 
 TRANSFER_FROM: Final = Function("transferFrom(address,address,uint256)(bool)")
 
@@ -113,6 +117,21 @@ def rule(target: Address, function: Function, *words: Any, permit2: bool = False
     pins = sum(1 << i for i, word in enumerate(words) if word is not None)
     fixed = tuple(_word(word) for word in words if word is not None)
     return Rule(target, function.selector, permit2, pins, fixed)
+
+
+def like(target: Address, sample: bytes, free: Collection[int], *, permit2: bool = False) -> Rule:
+    """Make a rule for calls that equal a sample but for the argument words of these indices.
+
+    So functions with dynamic arguments are pinned too: a path, a list of commands. A call of
+    another shape needs a rule of its own, and all rules of a function must have the same shape.
+    `ValueError` where the sample is no whole words, or more than 128.
+    """
+    count, rest = divmod(len(sample) - 4, 32)
+    if rest or not 0 <= count <= MOST_WORDS:
+        raise ValueError("a sample is a selector and up to 128 whole words")
+    fixed = [i for i in range(count) if i not in free]
+    words = tuple(sample[4 + 32 * i : 36 + 32 * i] for i in fixed)
+    return Rule(target, sample[:4], permit2, sum(1 << i for i in fixed), words)
 
 
 def _word(value: Any) -> bytes:

@@ -20,8 +20,10 @@ from executor.guard import (
     LenderKind,
     Protocol,
     Rule,
+    Step,
     encode_pause,
     encode_resume,
+    like,
     rule,
     step,
 )
@@ -161,6 +163,35 @@ def test_pause__by_owner_or_guardian__is_lifted_by_the_owner(on_aave: Stage) -> 
         assert on_aave.refusal(intent) == GuardError("IsPaused", ())
         send(on_aave, on_aave.account, on_aave.guard, encode_resume())
         assert on_aave.refusal(intent) is None
+
+
+PATH = Function("exactOutput((bytes,address,uint256,uint256,uint256))(uint256)")
+
+
+def _by_path(
+    stage: Stage, out: int, most: int, *, fee: int = 500, to: Address | None = None
+) -> Step:
+    """The swap with its path as bytes, as routes of several pools have it."""
+    usdc, weth = (bytes.fromhex(stage.place.address(one)[2:]) for one in ("USDC", "WETH"))
+    path = usdc + fee.to_bytes(3, "big") + weth
+    router = stage.rules[0].target
+    data = PATH.encode((path, to or stage.guard, 2**48, out, most))
+    return step(router, data, token=stage.place.address("WETH"), amount=most)
+
+
+def test_rule__like_a_sample__pins_a_path_and_its_recipient(on_aave: Stage) -> None:
+    sample = _by_path(on_aave, 1, 1)
+    stage = on_aave.configure(rules=(like(sample.target, sample.data, free={4, 5}),))
+    repaid = stage.debt * 46 // 100
+    first, *taken, swap, last = stage.steps(repaid)
+    steps = {
+        None: _by_path(stage, repaid, swap.amount),
+        "other pool": _by_path(stage, repaid, swap.amount, fee=3000),
+        "thief": _by_path(stage, repaid, swap.amount, to=THIEF),
+    }
+    for name, one in steps.items():
+        refused = stage.refusal(stage.intent(repaid, calls=(first, *taken, one, last)))
+        assert (refused.name if refused else None) == (name and "CallNotAllowed")
 
 
 def _owners_allowance(stage: Stage, *words: Address | None) -> GuardError | None:

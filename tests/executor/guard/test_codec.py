@@ -36,6 +36,7 @@ from executor.guard import (
     encode_configure,
     encode_execute,
     grants,
+    like,
     module_init,
     named_error,
     pull,
@@ -147,6 +148,22 @@ def test_rule__with_free_words__pins_the_others() -> None:
 def test_rule__with_a_short_word__is_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         rule(POOL, SWAP, b"short")
+
+
+def test_rule__like_a_sample__leaves_only_what_is_free() -> None:
+    path = Function("go((bytes,address,uint256))()")
+    sample = path.encode((b"a path", ACCOUNT, 5))
+    made = like(POOL, sample, free={3})
+    assert made.selector == path.selector
+    # Offset of the struct, offset of the path, recipient; then length and content of the path.
+    assert made.pins == 0b110111
+    assert b"".join(made.words) == sample[4:100] + sample[132:]
+
+
+@pytest.mark.parametrize("size", [0, 35, 4 + 32 * 129])
+def test_rule__like_what_is_no_call__is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="whole words"):
+        like(POOL, bytes(size), ())
 
 
 def test_step__that_fills_the_first_word__says_one() -> None:
