@@ -70,6 +70,9 @@ def _changes(plan: Plan) -> Table:
         view = old or new
         assert view is not None
         title = Text(f"{view.protocol} {view.market}", style="bold")
+        if plan.account != plan.wallet:
+            owner = position_id.split(":")[3]
+            title.append(f"\n{fmt.short(owner)}", style="not bold dim")
         for label, was, now in _rows(old, new):
             style = "bold" if was != now else "dim"
             table.add_row(title, label, Text(was, style=style), Text(now, style=style))
@@ -119,10 +122,7 @@ def _costs(plan: Plan) -> Iterator[Text]:
     for swap in cost.swaps:
         away = "not known" if swap.cost_bps is None else f"{swap.cost_bps} bps"
         lost = "unpriced" if swap.cost_usd is None else f"{swap.cost_usd} USD"
-        yield Text(
-            f"swap     {swap.token_in} → {swap.token_out} by {swap.route}: {away} "
-            f"from the oracle, {lost}"
-        )
+        yield Text(f"swap     {swap.route}: {away} from the oracle, {lost}")
     whole = "not known" if cost.total_usd is None else f"{cost.total_usd} USD"
     yield Text(f"in all   {whole}", style="bold")
 
