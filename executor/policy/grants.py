@@ -14,11 +14,13 @@ from chain.types import ZERO_ADDRESS, Address
 from executor.policy.calls import Approve, Grant, Grants
 from protocols.aave_v3 import actions as aave
 from protocols.adapter import Market
+from protocols.compound_v2 import actions as compound
 from protocols.erc4626 import actions as vault
 from protocols.morpho_blue import actions as morpho
 from protocols.uniswap_v3 import actions as uniswap
 from protocols.wallet import actions as wallet
 
+GET_ALL_MARKETS: Final = Function("getAllMarkets()(address[])")
 GET_POOL: Final = Function("getPool()(address)")
 V2_IN: Final = Function("swapExactTokensForTokens(uint256,uint256,address[],address,uint256)()")
 V2_IN_FEE: Final = Function(
@@ -53,6 +55,17 @@ MORPHO: Final = (
     Grant(morpho.SUPPLY_COLLATERAL, own=((2,),), empty=((3,),), swaps=False),
     Grant(morpho.WITHDRAW_COLLATERAL, own=((2,), (3,)), swaps=False),
 )
+CTOKEN: Final = (
+    *(Grant(one, swaps=False) for one in (compound.MINT, compound.REDEEM, compound.REPAY)),
+    *(Grant(one, swaps=False) for one in (compound.REDEEM_UNDERLYING, compound.BORROW)),
+    *(
+        Grant(one, payable=True, swaps=False)
+        for one in (compound.MINT_NATIVE, compound.REPAY_NATIVE)
+    ),
+    Grant(compound.REPAY_BEHALF, own=((0,),), swaps=False),
+    Grant(compound.REPAY_NATIVE_BEHALF, own=((0,),), payable=True, swaps=False),
+)
+COMPTROLLER: Final = (Grant(compound.ENTER, swaps=False), Grant(compound.EXIT, swaps=False))
 VAULT: Final = (
     Grant(vault.DEPOSIT, own=((1,),), swaps=False),
     Grant(vault.WITHDRAW, own=((1,), (2,)), swaps=False),
@@ -90,12 +103,13 @@ ROUTERS: Final[Mapping[str, tuple[Grant, ...]]] = {
 """By the kind of venue. Uniswap v4's router takes programs of its own: only guards call it."""
 MARKETS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "aave-v3": POOL,
+    "compound-v2": COMPTROLLER,
     "morpho-blue": MORPHO,
     "erc4626": VAULT,
     "uniswap-v3": POSITIONS,
     "wallet": (),
 }
-"""By adapter; Aave's are its pool's, the others' their root's."""
+"""By adapter; Aave's are its pool's, the others' their root's (Compound's cTokens have theirs)."""
 NAMES: Final = tuple(sorted({*MARKETS, *ROUTERS}))
 """What may stand in `allow`."""
 
@@ -130,12 +144,18 @@ def resolve(
 
     chosen = [market for market in markets if market.adapter in allow]
     pools = [market for market in chosen if market.adapter == "aave-v3"]
-    answers = (yield [GET_POOL.at(market.root) for market in pools]) if pools else []
-    for market, answer in zip(pools, answers, strict=True):
+    comptrollers = [market for market in chosen if market.adapter == "compound-v2"]
+    reads = [GET_POOL.at(market.root) for market in pools]
+    reads += [GET_ALL_MARKETS.at(market.root) for market in comptrollers]
+    answers = (yield reads) if reads else []
+    for market, answer in zip(pools, answers[: len(pools)], strict=True):
         pool = GET_POOL.decode(answer)
         if pool == ZERO_ADDRESS:
             raise ReadFailed(f"{market.name}: its provider names no pool")
         add(pool, POOL)
+    for answer in answers[len(pools) :]:
+        for ctoken in GET_ALL_MARKETS.decode(answer):
+            add(ctoken, CTOKEN)
     for market in chosen:
         if market.adapter != "aave-v3":
             add(market.root, MARKETS.get(market.adapter, ()))

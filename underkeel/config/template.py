@@ -66,12 +66,42 @@ WALLET: Final = """
 [wallets.{name}]
 address = "{address}"
 # kind = "safe"                       # "eoa", "safe", "contract" or "watch"
+# signer = {{ kind = "keystore", path = "main.json", password = "file:main-password" }}
 """
 
 NO_WALLET: Final = """
 # [wallets.main]
 # address = "0x…"
-# kind = "safe"                       # "eoa", "safe", "contract" or "watch"
+# kind = "eoa"                        # "eoa", "safe", "contract" or "watch"
+# signer = { kind = "keystore", path = "main.json", password = "file:main-password" }
+"""
+
+SIGNING: Final = """
+# What a wallet with a signer may sign: docs/wallets.md. Without a policy, nothing.
+# [policy.main]
+# max_tx_usd = 5000                   # the most that may leave with one transaction, gas too
+# max_hour_usd = 10000                # the same in any hour, all together
+# max_day_usd = 20000                 # and in any 24 hours
+# max_fee_gwei = 60
+# allow = ["aave-v3", "wallet"]       # adapters whose contracts may be called
+# max_tx_eth = 0.5                    # native coin, gas at its cap included
+# max_hour_eth = 1
+# max_day_eth = 2
+# max_gas = 3000000
+# max_per_hour = 20                   # transactions begun in any hour
+# max_slippage_bps = 30
+# min_gas_balance_eth = 0.05          # what stays, whatever happens
+# approvals = "exact"
+# max_price_age = "24h"
+# max_oracle_gap_bps = 300            # between an oracle and the market
+# require_market = true
+# guards = []                         # guard contracts: docs/guard.md
+# targets = {}                        # further functions: "0x…" = ["claim(address)"]
+# heartbeat = "alive"                 # a file to be touched, and how long it may not be
+# max_silence = "1d"
+#
+# [storage]
+# url = "sqlite"                      # the executor's journal; or postgresql+psycopg://…
 """
 
 HISTORY: Final = """
@@ -98,4 +128,4 @@ def config_text(name: str, chain_id: int, rpc: Sequence[str], wallets: Mapping[s
     chain = CHAIN.replace("{name}", name).replace("{chain_id}", str(chain_id))
     chain = chain.replace("{rpc}", json.dumps(list(rpc), ensure_ascii=False))
     listed = [WALLET.format(name=n, address=a) for n, a in wallets.items()]
-    return HEAD + chain + ("".join(listed) or NO_WALLET) + HISTORY + PLAN
+    return HEAD + chain + ("".join(listed) or NO_WALLET) + SIGNING + HISTORY + PLAN

@@ -23,12 +23,16 @@ from executor.plan.lab import reverted
 from executor.policy.effects import flows, taken
 from executor.policy.limits import Facts, Limits, Price, Simulated
 from executor.policy.switch import Switch
+from executor.swaps.balancer_v2 import BalancerV2
+from executor.swaps.uniswap_v2 import UniswapV2
+from executor.swaps.uniswap_v3 import UniswapV3
 from executor.types import Intent
 from protocols.prices.book import PriceBook
 from protocols.prices.pools import FACTORY, PoolQuote, read_quotes
 from protocols.types import Price as Quoted
 from protocols.wallet.actions import APPROVE
 from underkeel.config.load import Config
+from underkeel.config.venues import venues_of
 from underkeel.execution.limits import limits_of
 from underkeel.portfolio import ChainReport, Open, read_portfolio
 
@@ -190,6 +194,19 @@ class Observer:
             limits = replace(limits, max_tx_usd_e6=min(limits.max_tx_usd_e6, self.max_usd))
         return Known(report.at, limits, prices, _red(report))
 
+    def _routers(self) -> dict[Address, str]:
+        """Return the routers of known venues, with their kind."""
+        found: dict[Address, str] = {}
+        for venue in venues_of(self.config.settings.chains[self.chain]):
+            match venue:
+                case UniswapV2():
+                    found[venue.router] = "uniswap-v2"
+                case UniswapV3():
+                    found[venue.router] = "uniswap-v3"
+                case BalancerV2():
+                    found[venue.vault] = "balancer-v2"
+        return found
+
     def _priced(
         self, report: ChainReport, book: PriceBook
     ) -> Reads[tuple[dict[Address, Price], Limits | None]]:
@@ -212,7 +229,7 @@ class Observer:
             if (found := _price(book, token, decimals, quotes)) is not None
         }
         limits = yield from limits_of(
-            self.config, self.name, self.chain, report.markets, prices, _routers(report.chain_id)
+            self.config, self.name, self.chain, report.markets, prices, self._routers()
         )
         return prices, limits
 
@@ -307,22 +324,3 @@ def _red(report: ChainReport) -> bool:
         if raw is not None and Fraction(raw, found.health_scale) < RED_HEALTH:
             return True
     return False
-
-
-def _routers(chain_id: int) -> dict[Address, str]:
-    """Return the routers of the shipped venues, with their kind."""
-    from executor.swaps import venues
-    from executor.swaps.balancer_v2 import BalancerV2
-    from executor.swaps.uniswap_v2 import UniswapV2
-    from executor.swaps.uniswap_v3 import UniswapV3
-
-    found: dict[Address, str] = {}
-    for venue in venues(chain_id):
-        match venue:
-            case UniswapV2():
-                found[venue.router] = "uniswap-v2"
-            case UniswapV3():
-                found[venue.router] = "uniswap-v3"
-            case BalancerV2():
-                found[venue.vault] = "balancer-v2"
-    return found
