@@ -5,7 +5,7 @@ Reads: see `market`, `prices` and `account`.
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chain.calls import Read, Reads, Result
+from chain.calls import Code, Read, Reads, Result
 from chain.types import ZERO_ADDRESS, Address, BlockRef
 from protocols import tokens
 from protocols.adapter import Market
@@ -34,12 +34,17 @@ def facts_of(
     if rewarded:
         at_comp = contracts.COMP_ADDRESS.pointer(rules.address)
         reward_reads = (contracts.COMP_ADDRESS.at(rules.address), *tokens.reads(at_comp))
+    every = (one for one in listed.values() if isinstance(one, Listed))
+    coins = [Code(one.ctoken) for one in every if one.underlying == ZERO_ADDRESS]
     asked = [
         *(read for token in named for read in tokens.reads(token)),
         *(read for one in used for read in market.current_reads(rules, one.ctoken)),
         *(read for feed in feeds for read in prices.reads(feed)),
         *(account.debt_read(rules, ctoken, owner) for ctoken, owner in owing),
         *reward_reads,
+        # an empty answer is believed only of a contract: with its code in the same batch, which a
+        # warm run has, that takes no request of its own
+        *coins,
     ]
     answers = iter((yield asked) if asked else ())
     described = {

@@ -123,3 +123,23 @@ def test_exposure__stands_on_comptroller_oracle_and_rate_models(
         assert checksum(address) in ran.out
     model = compound.ctoken(anvil, "cUSDC").call("interestRateModel")
     assert checksum(model) in ran.out
+
+
+def test_diff__collateral_factor_lowered__named_with_its_effect(
+    anvil: World[Anvil], config: Path, run: Run
+) -> None:
+    then = anvil.node.block()["number"]
+    with anvil.node.rollback():
+        before = the_position(run("risk", "--json", "--config", config).doc)
+        admin, ceth = anvil.book.admin, compound.ctoken(anvil, "cETH").address
+        compound.comptroller(anvil).send(admin, "_setCollateralFactor", ceth, 5 * 10**17)
+        ran = run("exposure", "--json", "--diff", str(int(then, 16)), "--config", config)
+    assert ran.code == 0, ran.err
+    assert "cETH collateral factor" in ran.out
+    (diff,) = ran.doc["diff"]
+    (effect,) = (e for e in diff["effects"] if "compound-v2" in e["position"])
+    was = int(before["liquidation"]["health_raw"])
+    assert int(effect["then_raw"]) == was
+    assert int(effect["now_raw"]) < was * 3 // 4
+    # under the rules of then: but for a block's interest what it was
+    assert int(effect["under_old_rules_raw"]) == pytest.approx(was, rel=1e-6)

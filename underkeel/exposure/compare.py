@@ -16,6 +16,7 @@ from chain.client import ChainSpec, Client
 from chain.snapshot import Snapshot
 from chain.types import Address, InvalidAddress, parse_address
 from protocols.aave_v3.state import AaveAccount, Holding, Quote
+from protocols.compound_v2.state import CompoundAccount
 from protocols.prices import feed
 from protocols.types import Position
 from risk.exposure.diff import Change, changes
@@ -141,6 +142,8 @@ def _under_old_rules(
     old: Position, new: Position, answers: Mapping[str, int]
 ) -> tuple[Position | None, str]:
     """Return the present position under the rules of then; None with the cause."""
+    if isinstance(old.state, CompoundAccount) and isinstance(new.state, CompoundAccount):
+        return _under_old_factors(old.state, new, new.state)
     if not isinstance(old.state, AaveAccount) or not isinstance(new.state, AaveAccount):
         return new, ""  # a Morpho market's rules cannot change
     rules = {h.reserve.id: h for h in old.state.holdings}
@@ -156,6 +159,24 @@ def _under_old_rules(
         holdings.append(replace(holding, reserve=reserve))
     state = replace(new.state, holdings=tuple(holdings), emode=old.state.emode)
     return replace(new, state=state), ""
+
+
+def _under_old_factors(
+    old: CompoundAccount, new: Position, now: CompoundAccount
+) -> tuple[Position | None, str]:
+    """Return a Compound position under the collateral factors of then; None with the cause."""
+    rules = {one.market.ctoken: one.market for one in old.holdings}
+    holdings = []
+    for one in now.holdings:
+        was, market = rules.get(one.market.ctoken), one.market
+        if was is None:
+            return None, f"{market.symbol} was not held then: its rules are not known"
+        if was.quote and market.quote and was.quote.factor != market.quote.factor:
+            return None, f"{market.symbol}: its price came from elsewhere then"
+        factor, deprecated = was.collateral_factor, was.deprecated
+        market = replace(market, collateral_factor=factor, deprecated=deprecated)
+        holdings.append(replace(one, market=market))
+    return replace(new, state=replace(now, holdings=tuple(holdings))), ""
 
 
 def _old_quote(was: Quote | None, now: Quote | None, answers: Mapping[str, int]) -> Quote | None:
