@@ -15,8 +15,9 @@ def broken(levels: tuple[float, ...], scale: float, steps: int, seed: int = 1) -
     forecast = np.sort(np.random.default_rng(0).normal(size=500))
     found, hits = Calibration(1, levels), np.zeros(len(levels))
     for loss in (dice.normal(size=steps) * scale).tolist():
-        hits += loss > np.quantile(forecast, np.clip(found.levels[0], 0, 1))
-        found.learn(np.array([float((forecast >= loss).mean())]))
+        asked = np.ceil(np.clip(found.levels[0], 0, 1) * (len(forecast) - 1)).astype(int)
+        hits += loss > forecast[asked]
+        found.learn(np.array([1 - np.searchsorted(forecast, loss) / len(forecast)]))
     return hits / steps
 
 

@@ -86,11 +86,11 @@ def test_peaks__normal_body_with_a_pareto_tail__the_threshold_goes_up_to_the_tai
 def test_critical__one_in_ten_right_samples_passes_it() -> None:
     for xi in (-0.2, 0.1, 0.4):
         told = []
-        for seed in range(300):
+        for seed in range(150):
             y = np.sort(pareto(xi, 1.0, 200, seed))
             told.append(cramer_von_mises(y, *fit(y)))
         share = float((np.array(told) > critical(xi)).mean())
-        assert 0.05 < share < 0.16
+        assert 0.04 < share < 0.17
 
 
 @pytest.mark.parametrize(
