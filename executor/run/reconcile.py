@@ -60,10 +60,15 @@ def _catch_up(
     if known.nonce is not None and known.nonce < now.final_nonce:
         journal.saw(lease, known)
         return ["looking up what was sent while the journal was away"]
-    if known.burn is not None and now.final_nonce > known.burn:
+    if known.burn is not None and now.nonce == now.final_nonce > known.burn:
         journal.saw(lease, Known(True, now.final_nonce, now.final.number, probe=known.probe))
         return ["the journal is whole again"]
-    if known.burn is None:
+    if known.burn is not None and now.final_nonce > known.burn:
+        journal.saw(lease, known)
+        return ["the journal lost records: nothing is signed until all that was sent is final"]
+    bound = {i.nonce for i in journal.intents(lease.chain_id, lease.wallet)}
+    # None yet, or a reorganisation freed a lower nonce and the no-op was given up.
+    if known.burn is None or known.burn not in bound:
         known = replace(known, burn=_burn(journal, lease, now, settings))
     journal.saw(lease, known)
     return ["the journal lost records: nothing is signed until a no-op is final"]

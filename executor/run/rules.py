@@ -99,8 +99,13 @@ def spent_unsigned(view: View) -> Action | None:
     """Give up a nonce that another spent before anything was signed at it."""
     nonce = view.intent.nonce
     if nonce is not None and view.seen.nonce > nonce:
-        return Move(S.REPLAN, f"nonce {nonce} was spent by another before it was signed")
+        return _unbound(view, f"nonce {nonce} was spent by another before it was signed")
     return None
+
+
+def _unbound(view: View, why: str) -> Move:
+    """Let an unsigned nonce go; a filler was only there for it."""
+    return Move(S.CANCELLED if view.intent.filler else S.REPLAN, why)
 
 
 def spent(view: View) -> Action | None:
@@ -244,7 +249,7 @@ def hole(view: View) -> Action | None:
     for missing in range(view.seen.nonce, nonce):
         if missing not in ours:
             if view.intent.state is S.NONCED:
-                return Move(S.REPLAN, f"nonce {missing} came free below it")
+                return _unbound(view, f"nonce {missing} came free below it")
             return Fill(missing)
     return None
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self, cast
 
 from chain.types import Address, BlockRef
 from executor.fees import Market
+from executor.journal.journal import Known
 from executor.run import rules
 from executor.run.actions import Action, Bind, Send, Sign, Wait
 from executor.run.change import Change, changed, sent, signed
@@ -43,6 +44,8 @@ class Budget(NamedTuple):
     cancels: int = 0
     thieves: int = 0
     """Times that somebody else may use the guard with an intent's id."""
+    losses: int = 0
+    """Times that the journal may be replaced by its first backup (tests/executor/run/loss.py)."""
 
 
 class Interned:
@@ -110,6 +113,8 @@ class World(NamedTuple):
     """Effects whose signature ever left the signer for good."""
     pending: tuple[Pending | None, ...]
     budget: Budget
+    known: Known | None = None
+    """What the journal knows of the wallet, where it may have lost records."""
 
 
 @dataclass(frozen=True, eq=False)

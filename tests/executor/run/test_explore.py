@@ -4,6 +4,7 @@ Invariants: at most one effect per intent; what ended without effect can never h
 a final block; from every state, if nothing goes wrong any more, all ends.
 """
 
+import os
 from dataclasses import dataclass
 
 import pytest
@@ -14,9 +15,12 @@ from executor.run.rules import RULES, Rule
 from executor.run.view import View
 from executor.types import Kind, State
 from tests.executor.run.explorer import explore
+from tests.executor.run.loss import LossyModel
 from tests.executor.run.model import Budget, Model, instead, without
 
 S = State
+SOAK = int(os.environ.get("UNDERKEEL_SOAK", "1"))
+"""Multiplies how much is explored."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +31,23 @@ class Case:
     model: Model
     budget: Budget
     limit: int
-    """States in the suite; `make soak` goes on."""
+    """States in the suite."""
 
 
 CASES = (
-    Case("one", Model(intents=1), Budget(3, strangers=1, reorgs=1, cancels=1), 8_000),
+    Case("one", Model(intents=1), Budget(3, strangers=1, reorgs=1, cancels=1), 5_000),
     Case("guarded", Model(guarded=True, intents=1), Budget(3, reorgs=1, cancels=1, thieves=1),
-         6_000),
-    Case("two", Model(), Budget(3, strangers=1, reorgs=1, cancels=1), 8_000),
-    Case("two-processes", Model(intents=1, processes=2), Budget(2, strangers=1, cancels=1), 6_000),
+         4_000),
+    Case("two", Model(), Budget(3, strangers=1, reorgs=1, cancels=1), 5_000),
+    Case("lost", LossyModel(intents=1), Budget(3, strangers=1, reorgs=1, losses=1), 3_000),
+    Case("two-lost", LossyModel(), Budget(4, losses=1), 2_000),
+    Case("two-processes", Model(intents=1, processes=2), Budget(2, strangers=1, cancels=1), 4_000),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_rules__every_order_of_events__hold(case: Case) -> None:
-    found = explore(case.model, case.budget, limit=case.limit)
+    found = explore(case.model, case.budget, limit=case.limit * SOAK)
     assert found.fault is None, found.trace
 
 
@@ -131,6 +137,9 @@ MUTATIONS: dict[str, tuple[Model, Budget]] = {
     "the guard's bit counts": (
         Model(table=instead("mined", own_receipt_only), guarded=True, intents=1),
         Budget(3, thieves=1)),
+    "a journal that lost records is brought up to the chain": (
+        LossyModel(intents=1, careless=True), Budget(4, losses=1)),
+    "what may be live is burnt": (LossyModel(unburnt=True), Budget(4, losses=1)),
     "a stale writer is refused": (
         Model(intents=1, processes=2, fenced=False), Budget(2, cancels=1)),
 }  # fmt: skip

@@ -328,3 +328,5 @@ def test_filler__its_life__spends_the_nonce_or_finds_it_spent() -> None:
     assert state_of(decide(view(out, noop, seen=gone))) is S.CANCELLING
     ending = replace(out, state=S.CANCELLING)
     assert state_of(decide(view(ending, noop, seen=gone))) is S.CANCELLED
+    assert state_of(decide(view(made, seen=gone))) is S.CANCELLED
+    assert state_of(decide(view(made, seen=seen(nonce=4)))) is S.CANCELLED
