@@ -111,3 +111,28 @@ def test_plan__that_cannot_be_simulated__is_none(scene: World[Anvil]) -> None:
     found = restore(blind, goal, [Action.REPAY], request_of(lab))
     assert isinstance(found, Infeasible)
     assert "it cannot be simulated" in found.lost[0].reason
+
+
+def test_plan__wallet_that_cannot_pay_gas__is_none(scene: World[Anvil]) -> None:
+    scene.node.set_balance(OWNER, 1)
+    lab = lab_of(scene, OWNER)
+    goal = Goal(position_in(lab, "aave-3.6"), TARGET)
+    found = restore(lab, goal, [Action.REPAY], request_of(lab))
+    assert isinstance(found, Infeasible)
+    assert "the wallet has 1 wei, and gas may take " in found.lost[0].reason
+
+
+def test_plan__allowances_left_from_before__are_zeroed_first(scene: World[Anvil]) -> None:
+    pool, router = scene.book["aave-3.6"]["pool"], scene.book["uniswap-v3"]["router"]
+    for symbol, spender in (("USDC", pool), ("WETH", router)):
+        scene.token(symbol).send(OWNER, "approve", spender, 5)
+    lab = lab_of(scene, OWNER)
+    goal = Goal(position_in(lab, "aave-3.6"), TARGET)
+    for action, zeroed in ((Action.REPAY, 1), (Action.WITHDRAW_AND_REPAY, 3)):
+        plan = restore(lab, goal, [action], request_of(lab))
+        assert isinstance(plan, Plan), plan
+        backs = [step.what for step in plan.steps if step.what.startswith("take back")]
+        assert len(backs) == zeroed
+        with scene.node.rollback():
+            assert carry_out(scene, plan) == plan.after
+            assert scene.token("USDC").call("allowance", OWNER, pool) == 0
