@@ -10,7 +10,7 @@ from world.anvil import Anvil
 from world.world import World, actor
 
 from chain import actor as actors
-from chain.calls import Call, NativeBalance, NoCode, Ok, Pointer, Reverted, Run, Unknown
+from chain.calls import Call, NativeBalance, NoCode, Ok, Pointer, Read, Reverted, Run, Unknown
 from chain.client import ChainSpec, Client, connect
 from chain.pool import Patience
 from chain.relay import Corrupt
@@ -157,7 +157,7 @@ def test_simulate__hungry_reads__do_not_starve_the_others(world: World[Anvil], w
     loop = bytes.fromhex("5b600056")
     names_nobody = bytes.fromhex("5f5f5260205ff3")
     overrides = {A: Override(code=loop), B: Override(code=names_nobody)}
-    reads = [
+    reads: list[Read] = [
         Call(A, b""),
         NativeBalance(B),
         Call(Pointer(Call(B, b"")), b""),
