@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from chain.client import Client, connect
+from chain.errors import ChainError
 from chain.types import Address
 from executor.plan.build import Request
 from executor.plan.candidate import Goal
@@ -71,10 +72,13 @@ def make(
     unknown = _unknown(chain, asked.account)
     if unknown:
         return Made(Blocked(asked.row.name, tuple(unknown)), chain.name, chain)
-    with opener(spec_of(chain.name, config.settings.chains[chain.name], config)) as client:
-        tell("planning", 0, 1)
-        planned = _planned(client, config, chain, chosen, asked, len(found))
-        tell("planning", 1, 1)
+    try:
+        with opener(spec_of(chain.name, config.settings.chains[chain.name], config)) as client:
+            tell("planning", 0, 1)
+            planned = _planned(client, config, chain, chosen, asked, len(found))
+            tell("planning", 1, 1)
+    except ChainError as error:  # endpoints that disagree, a block that left the chain
+        raise ChainDown(config.scrub(f"{chain.name}: {error}")) from None
     return Made(planned, chain.name, chain)
 
 
