@@ -268,6 +268,39 @@ def test_execute__refused_then_another_plan__signs_nothing_of_the_first(desk: De
     assert ("0x" + "77" * 32, "approved") in {(row["id"], row["state"]) for row in rows}
 
 
+def test_tx__stuck__is_cancelled_or_hurried_by_hand(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = desk.plan()
+    before = desk.nonce()
+    node = desk.world.node
+    node.automine(False)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(live, "time", Clock(interrupt))
+    assert desk.run("execute", plan, "--execute", "--yes").code == 8
+    (row, *_) = desk.run("tx", "list", "--json").doc["transactions"]
+    assert desk.run("tx", "cancel", row["id"], "--execute").code == 2  # nobody says yes
+
+    asked: list[str] = []
+
+    def mine() -> None:
+        asked.append("")
+        if len(asked) > 2:
+            node.mine(2)
+
+    monkeypatch.setattr(live, "time", Clock(mine))
+    ran = desk.run("tx", "cancel", row["id"], "--execute", "--yes", "--json")
+    node.automine(True)
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.doc["state"] == "cancelled"
+    assert desk.nonce() == before + 1
+    assert allowance(desk) == 0
+    assert desk.run("execute", plan, "--execute", "--yes").code == 2  # make a new plan
+
+
 def test_execute__fails_on_chain__exit_7(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = desk.plan()
     pool = desk.world.book[MARKET]["pool"]

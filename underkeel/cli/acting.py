@@ -102,6 +102,10 @@ def execute(
     raise typer.Exit(run_execute(globals_of(ctx), plan, asked))
 
 
+Execute = Annotated[
+    bool, typer.Option("--execute", help="Do it here and now, instead of noting the wish.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the chain's name.")]
 TxId = Annotated[str, typer.Argument(help="Its id, or how that begins.")]
 
 
@@ -117,19 +121,19 @@ def tx_list(
 
 
 @tx_app.command("speedup")
-def tx_speedup(ctx: typer.Context, id_: TxId) -> None:
+def tx_speedup(ctx: typer.Context, id_: TxId, execute: Execute = False, yes: Yes = False) -> None:
     """Have it replaced at once, up to the policy's fee cap as it is now."""
-    from underkeel.cli.tx import wish
+    from underkeel.cli.tx import Act, wish
 
-    raise typer.Exit(wish(globals_of(ctx), id_, "speed_up"))
+    raise typer.Exit(wish(globals_of(ctx), id_, "speed_up", Act(execute, yes)))
 
 
 @tx_app.command("cancel")
-def tx_cancel(ctx: typer.Context, id_: TxId) -> None:
+def tx_cancel(ctx: typer.Context, id_: TxId, execute: Execute = False, yes: Yes = False) -> None:
     """Have its nonce spent by nothing."""
-    from underkeel.cli.tx import wish
+    from underkeel.cli.tx import Act, wish
 
-    raise typer.Exit(wish(globals_of(ctx), id_, "cancel"))
+    raise typer.Exit(wish(globals_of(ctx), id_, "cancel", Act(execute, yes)))
 
 
 def pause(

@@ -1,9 +1,8 @@
 """`execute`: a dry run by default; live only where everything says so."""
 
-import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -17,26 +16,27 @@ from chain.errors import ChainError
 from chain.sending import Sender
 from executor.journal.journal import Journal
 from executor.plan.types import Plan
-from executor.policy.guard import WalletGuard
 from executor.policy.spending import money
 from executor.policy.switch import Switch
-from executor.run.runner import LEDGER_S, Runner
+from executor.run.runner import LEDGER_S
 from executor.types import Intent, Ledger, State
 from underkeel.accounts import require_chains
+from underkeel.cli.consent import answerable, confirm
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, log_to_stderr, print_document
 from underkeel.config.load import Config, load
 from underkeel.documents.execution import EndedPart, ExecuteDocument, RefusalPart, StepPart
 from underkeel.errors import ChainDown, ConfigError, Exit, PolicyRefused, UsageError
+from underkeel.execution.desk import runner_for
 from underkeel.execution.facts import Observer
 from underkeel.execution.limits import max_fee
-from underkeel.execution.live import Ended, OnlyThese, carry_out, holder, open_journal, worst
+from underkeel.execution.live import Ended, carry_out, open_journal, worst
 from underkeel.execution.plan_file import chain_of, read_plan
 from underkeel.execution.preview import Shown, preview, total_usd
 from underkeel.execution.steps import intents_of
 from underkeel.plans.again import resimulate
 from underkeel.portfolio import spec_of
-from underkeel.signers import no_one, on_terminal, signer_for, wallet_of
+from underkeel.signers import wallet_of
 from underkeel.state import state_folder
 
 GRACE_S: Final = 120
@@ -123,10 +123,7 @@ def _may_go_live(case: Case, asked: Asked, options: Globals) -> None:
         raise ConfigError(
             [f'{case.config.path}: mode: --execute needs mode = "live"; now it is a dry run']
         )
-    if not asked.yes and not options.may_ask:
-        raise UsageError(
-            "--yes is missing: live execution asks for the chain's name, and nobody can answer"
-        )
+    answerable(options, yes=asked.yes)
 
 
 def _with_client(options: Globals, case: Case, asked: Asked, client: Client) -> Exit:
@@ -153,7 +150,7 @@ def _with_client(options: Globals, case: Case, asked: Asked, client: Client) -> 
             raise PolicyRefused(f"the plan does not hold any more: {simulation}; make a new one")
         if refusals:
             raise PolicyRefused("\n".join(refusals))
-        _confirm(case, asked, options)
+        confirm(case.chain, options, yes=asked.yes)
         ended = _live(case, asked, observer, sender, journal, switch)
         document = document.model_copy(update={"ended": [_ended_part(one) for one in ended]})
         _print_ended(options, document, ended)
@@ -207,16 +204,6 @@ def _dry_code(simulation: str | None, refusals: Sequence[str]) -> Exit:
     return Exit.POLICY if simulation is not None or refusals else Exit.OK
 
 
-def _confirm(case: Case, asked: Asked, options: Globals) -> None:
-    """Have the chain's name typed; `--yes` stands for it, inside the policy's caps."""
-    if asked.yes:
-        return
-    print(f"type the chain's name ({case.chain}) to sign and send: ", end="", file=sys.stderr)
-    sys.stderr.flush()
-    if input().strip() != case.chain:
-        raise UsageError("that is not the chain's name; nothing was signed")
-
-
 def _live(
     case: Case,
     asked: Asked,
@@ -225,20 +212,8 @@ def _live(
     journal: Journal,
     switch: Switch,
 ) -> tuple[Ended, ...]:
-    ask = on_terminal if sys.stdin.isatty() and sys.stderr.isatty() else no_one
-    signer = signer_for(case.config, case.name, case.plan.chain_id, ask)
-    observer.left = _remaining(journal)
-    policy = WalletGuard(observer.limits, observer.facts, case.name)
-    guard = OnlyThese(policy, frozenset(intent.id for intent in case.intents))
-    with _signals(switch):
-        runner = Runner(
-            journal,
-            sender,
-            signer,
-            guard,
-            holder=holder(),
-            paused=lambda: switch.paused() is not None,
-        )
+    ids = frozenset(intent.id for intent in case.intents)
+    with runner_for(case.config, observer, sender, journal, switch, ids) as runner:
         return carry_out(
             runner,
             journal,
@@ -247,28 +222,6 @@ def _live(
             stop_at=time.time() + max(0, case.plan.expires_at - observer.now()) + GRACE_S,
             tell=lambda text: print(text, file=sys.stderr),
         )
-
-
-@contextlib.contextmanager
-def _signals(switch: Switch) -> Iterator[None]:
-    undo = switch.on_signal()
-    try:
-        yield
-    finally:
-        undo()
-
-
-def _remaining(journal: Journal) -> Callable[[Intent], Sequence[Intent]]:
-    """Return what tells the steps of an intent's plan from it on."""
-
-    def left(intent: Intent) -> Sequence[Intent]:
-        if not intent.plan:
-            return (intent,)
-        rest = journal.intents(intent.chain_id, intent.wallet)
-        later = [i for i in rest if i.plan == intent.plan and i.step > intent.step]
-        return (intent, *sorted(later, key=lambda i: i.step))
-
-    return left
 
 
 def _document(case: Case, shown: Sequence[Shown], simulation: str | None) -> ExecuteDocument:

@@ -1,24 +1,38 @@
 """`tx`: what the journal knows of transactions, and the owner's wishes about them."""
 
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from chain.client import connect
+from chain.errors import ChainError
+from chain.sending import Sender
 from chain.types import Address
 from executor.journal.journal import Journal
 from executor.policy.switch import Switch
 from executor.types import Intent
+from underkeel.cli.consent import confirm
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, log_to_stderr, print_document
 from underkeel.config.load import Config, load
 from underkeel.documents.execution import TxDocument, TxPart, WishDocument
-from underkeel.errors import Exit, UsageError
+from underkeel.errors import ChainDown, ConfigError, Exit, UsageError
+from underkeel.execution.desk import runner_for
+from underkeel.execution.facts import Observer
 from underkeel.execution.limits import max_fee
-from underkeel.execution.live import open_journal
+from underkeel.execution.live import End, carry_out, open_journal, worst
+from underkeel.portfolio import spec_of
+from underkeel.signers import wallet_of
 from underkeel.state import state_folder
+
+PATIENCE_S: Final = 1_800
+"""For a no-op to be final."""
 
 
 def list_transactions(options: Globals, *, every: bool) -> Exit:
@@ -57,7 +71,15 @@ def list_transactions(options: Globals, *, every: bool) -> Exit:
     return Exit.OK
 
 
-def wish(options: Globals, id_: str, what: str) -> Exit:
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Whether to act at once, and who said yes."""
+
+    execute: bool = False
+    yes: bool = False
+
+
+def wish(options: Globals, id_: str, what: str, act: Act) -> Exit:
     """Note what the owner wants of a transaction; whoever carries it out does so."""
     log_to_stderr(options)
     config = load(options.config)
@@ -72,16 +94,58 @@ def wish(options: Globals, id_: str, what: str) -> Exit:
     finally:
         if journal is not None:
             journal.close()
+    if act.execute:
+        return act_on(options, config, found, what, act)
+    _say(options, found, what, "noted, for the next pass of what carries it out")
+    return Exit.OK
+
+
+def _say(options: Globals, intent: Intent, what: str, said: str) -> None:
     if options.json:
         document = WishDocument(
-            schema="underkeel.wish/1", id=found.id, wish=what, state=found.state.value
+            schema="underkeel.wish/1", id=intent.id, wish=what, state=intent.state.value
         )
         print_document(document)
     else:
-        print(
-            f"{found.id[:10]} ({found.state}): noted; what carries it out does it at its next pass"
-        )
-    return Exit.OK
+        print(f"{intent.id[:10]} ({intent.state}): {said}")
+
+
+def act_on(options: Globals, config: Config, found: Intent, what: str, act: Act) -> Exit:
+    """Follow a wish here and now: sign and send what it takes until the transaction is over."""
+    chains = config.settings.chains
+    chain = next(name for name, table in chains.items() if table.chain_id == found.chain_id)
+    name = wallet_of(config, found.wallet)
+    if name is None:
+        raise UsageError(f"{found.wallet} is no wallet of the config")
+    if config.settings.mode != "live":
+        raise ConfigError([f'{config.path}: mode: --execute needs mode = "live"'])
+    confirm(chain, options, yes=act.yes)
+    journal = open_journal(config)
+    assert journal is not None
+    switch = Switch(state_folder())
+    try:
+        with connect(spec_of(chain, chains[chain], config)) as client:
+            accounts = tuple(dict.fromkeys((found.account, found.wallet)))
+            observer = Observer(config, chain, name, client, switch, accounts)
+            ids = frozenset({found.id})
+            sender = Sender(client)
+            with runner_for(config, observer, sender, journal, switch, ids) as runner:
+                (ended,) = carry_out(
+                    runner,
+                    journal,
+                    [found],
+                    until_final=what == "cancel",
+                    stop_at=time.time() + PATIENCE_S,
+                    tell=lambda text: print(text, file=sys.stderr),
+                )
+    except ChainError as error:
+        raise ChainDown(config.scrub(str(error))) from None
+    finally:
+        journal.close()
+    _say(options, ended.intent, what, f"{ended.end}: {ended.reason}")
+    if what == "cancel" and ended.end is End.CANCELLED:
+        return Exit.OK
+    return worst([ended])
 
 
 def _cap(config: Config, intent: Intent) -> int | None:

@@ -126,8 +126,10 @@ def carry_out(
     Raises `AppError` where another process acts for the wallet.
     """
     for intent in intents:
-        known = journal.intent(intent.id) if not journal.record(intent) else None
-        if known is not None and known.state is State.HELD:
+        known = journal.intent(intent.id)
+        if known is None:
+            journal.record(intent)
+        elif known.state is State.HELD:
             journal.wish(intent.id, "release")  # carrying it out again is the owner's word
     said: dict[str, str] = {}
     refused: set[str] = set()
