@@ -59,7 +59,7 @@ arrows:
 
 tests:
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) --lines $(ARGS)
+	@NOTE_LINES=1 $(BIN)/python -m pytest $(PYTEST_ARGS) $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report --skip-covered
 
 bench: setup world ## Measure bulk reading beside installed peers (ARGS="--quick")

@@ -1,5 +1,9 @@
-"""Fixtures shared by every room: the world's are in tests/fixtures_world.py."""
+"""Fixtures shared by every room: the world's are in tests/fixtures_world.py.
 
+With NOTE_LINES in the environment the lines that run are noted for coverage.py.
+"""
+
+import os
 import tomllib
 from pathlib import Path
 
@@ -7,22 +11,19 @@ import pytest
 
 from tests.support.lines import Recorder
 
-pytest_plugins = ["tests.fixtures_world", "tests.fixtures_postgres"]
+pytest_plugins = ["tests.fixtures_world"]
 ROOT = Path(__file__).parents[1]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+RECORDER = Recorder(SETTINGS["tool"]["coverage"]["run"]["source"], ROOT)
+
+# Here, because the conftest modules below this one import our rooms before any option is read.
+if os.environ.get("NOTE_LINES"):
+    RECORDER.install()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--lines", action="store_true", help="note for coverage.py which lines ran")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Note the lines that the tests run: in each worker, or here where there are none."""
-    spread = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
-    if config.getoption("--lines") and not spread:
-        settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-        recorder = Recorder(settings["tool"]["coverage"]["run"]["source"], ROOT)
-        recorder.install()
-        config.add_cleanup(recorder.save)
+def pytest_unconfigure() -> None:
+    if os.environ.get("NOTE_LINES"):
+        RECORDER.save()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -1,9 +1,11 @@
-"""Which lines of our rooms the tests run, noted by the lines themselves: `pytest --lines`.
+"""Which lines of our rooms the tests run, noted by the lines themselves.
+
+    NOTE_LINES=1 pytest && coverage combine && coverage report
 
 A tracer is asked at every bytecode of every library too, which on Python 3.11 makes the suite
 three times slower. Here each statement of our own modules is compiled with a store before it,
 `__lines__[number] = 1`, and everything else runs as ever. The result is coverage.py's own data
-file, for its own report: `coverage combine && coverage report`.
+file, for its own report.
 
 Errs on the low side alone: the line of an `except` or a `case` counts once its body is entered.
 Functions that numba compiles are left as they are, and other processes are not seen.
