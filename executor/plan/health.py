@@ -17,6 +17,7 @@ from executor.plan.candidate import (
 )
 from executor.plan.lab import Draft, Failed, Lab
 from executor.plan.lending import Verbs, debts, verbs_of
+from executor.plan.several import several
 from executor.plan.sizing import Unsized, least
 from executor.plan.types import Action
 from protocols.types import Leg, Price, Side
@@ -48,6 +49,9 @@ def _by_remedies(lab: Lab, goal: Goal, action: Action, kind: Kind) -> Proposals:
     prefix = "repay" if kind is Kind.REPAY else "add"
     unknown = [No(action, why) for why in found.unknown if why.startswith(prefix)]
     each = [_remedied(lab, goal, action, verbs, r) for r in found.each if r.kind is kind]
+    ways = [r for r in found.each if r.kind is Kind.REPAY]
+    if kind is Kind.REPAY and len(ways) > 1 and all(r.amount is None for r in ways):
+        return [several(lab, goal, verbs), *unknown]
     return each + unknown or [No(action, f"there is nothing to {prefix}")]
 
 

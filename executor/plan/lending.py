@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from chain.calls import Unknown
 from chain.types import Address
+from chain.units import YEAR
 from executor.plan.lab import Lab
 from protocols.aave_v3 import actions as aave
 from protocols.aave_v3.contracts import GET_POOL
@@ -223,13 +224,23 @@ def debts(position: Position) -> tuple[Leg, ...]:
     return tuple(leg for leg in position.legs if leg.side is Side.DEBT and leg.amount)
 
 
+def owed_later(lab: Lab, leg: Leg) -> int:
+    """Return a little more than what a debt is at the block: interest to the plan's time.
+
+    A year at 100 % would add less; what is not needed stays in the wallet.
+    """
+    elapsed = lab.time - lab.at.timestamp
+    return leg.amount + leg.amount * elapsed // YEAR + 1
+
+
 def collaterals(position: Position) -> tuple[Leg, ...]:
     """Return what counts as collateral, the largest first by the protocol's own price."""
     found = [leg for leg in position.legs if leg.side is Side.COLLATERAL and leg.amount]
-    return tuple(sorted(found, key=_value, reverse=True))
+    return tuple(sorted(found, key=value, reverse=True))
 
 
-def _value(leg: Leg) -> float:
+def value(leg: Leg) -> float:
+    """Return about what a leg is worth by the protocol's own price, to order legs by."""
     raw = getattr(leg.price, "raw", 0)
     decimals = getattr(leg.price, "decimals", 0)
     return float(leg.amount * raw) / 10.0 ** ((leg.token.decimals or 0) + decimals)

@@ -11,7 +11,7 @@ from chain.types import Address
 from executor.plan.candidate import Candidate, No, allowing, amount_text
 from executor.plan.health import Proposals
 from executor.plan.lab import Draft, Lab
-from executor.plan.lending import Verbs, collaterals, debts, verbs_of
+from executor.plan.lending import Verbs, collaterals, debts, owed_later, verbs_of
 from executor.plan.trading import by_wallet, quote, swap_cost
 from executor.plan.types import Action
 from executor.swaps import Side
@@ -86,7 +86,7 @@ def debt_swap(lab: Lab, change: Change) -> Proposals:
 
 def _one_debt(lab: Lab, change: Change, verbs: Verbs, leg: Leg, token: Token) -> Candidate | No:
     action = Action.DEBT_SWAP
-    owed = _owed_later(lab, leg)
+    owed = owed_later(lab, leg)
     trade = quote(lab, token, leg.token, Side.EXACT_OUT, owed, lab.wallet)
     if isinstance(trade, str):
         return No(action, trade)
@@ -107,15 +107,6 @@ def _one_debt(lab: Lab, change: Change, verbs: Verbs, leg: Leg, token: Token) ->
     )
     drafts = (take, *by_wallet(lab, trade), *repaying)
     return Candidate(action, what, drafts, conditions, swaps=(swap_cost(trade.swap),))
-
-
-def _owed_later(lab: Lab, leg: Leg) -> int:
-    """Return a little more than what a debt is at the block: interest to the plan's time.
-
-    A year at 100 % would add less; what is not needed stays in the wallet.
-    """
-    elapsed = lab.time - lab.at.timestamp
-    return leg.amount + leg.amount * elapsed // 31_536_000 + 1
 
 
 def _healthy(change: Change) -> Condition:

@@ -169,6 +169,23 @@ def test_restore__all_of_a_debt__leaves_none_and_no_allowance(
         assert health_of(found.after, position.id) is None
         assert found.steps[-1].what.startswith("take back")
         assert carry_out(scene, found) == found.after
-    else:  # two debts: no amount of one alone is enough
-        assert isinstance(found, Infeasible)
-        assert "alone is enough" in found.lost[0].reason
+        return
+    # two debts, of which none alone is enough: the larger whole, and of the other a part
+    assert isinstance(found, Plan), found
+    assert found.what.startswith("repay all 20,000.")
+    assert " USDC and " in found.what
+    health = health_of(found.after, position.id)
+    assert health is not None
+    assert target <= health < target * 1.001
+    assert carry_out(scene, found) == found.after
+
+
+def test_restore__several_debts_and_an_empty_wallet__says_what_is_missing(
+    scene: World[Anvil],
+) -> None:
+    lab = lab_of(scene, OWNER, HELPER)
+    position = position_in(lab, "aave-3.6")
+    found = restore(lab, Goal(position, 20 * 10**18), [Action.REPAY], request_of(lab))
+    assert isinstance(found, Infeasible)
+    assert found.lost[0].reason.startswith("needs 20,000.")
+    assert found.lost[0].reason.endswith("and the wallet holds 0 USDC")
