@@ -23,6 +23,10 @@ from risk.valuation import sign
 MOST_CALLS: Final = 200
 """Liquidations of one position at one point; what is still liquidatable then is stuck."""
 
+HELD: Final = (Side.COLLATERAL, Side.ASSET)
+"""What may be seized: on Compound v2 also what does not count as collateral."""
+OWED: Final = (Side.DEBT,)
+
 
 class NotPlayed(ArithmeticError):
     """Nothing here knows what a liquidation leaves of such a position: its fate is unknown."""
@@ -141,14 +145,14 @@ def _book(
         Taken(step, done.debt, done.repaid, done.collateral, done.seized, done.protocol_fee, lost)
     )
     gone = [
-        (done.collateral, Side.COLLATERAL, done.seized + done.protocol_fee, 1.0),
-        (done.debt, Side.DEBT, done.repaid, -1.0),
-        *((token, Side.DEBT, amount, 0.0) for token, amount in lost.items()),
+        (done.collateral, HELD, done.seized + done.protocol_fee, 1.0),
+        (done.debt, OWED, done.repaid, -1.0),
+        *((token, OWED, amount, 0.0) for token, amount in lost.items()),
     ]
-    for token, side, amount, weight in gone:
+    for token, sides, amount, weight in gone:
         rest = amount
         for i, valued in enumerate(run.held.legs):
-            if valued.leg.token.address != token or valued.leg.side is not side or not rest:
+            if valued.leg.token.address != token or valued.leg.side not in sides or not rest:
                 continue
             part = min(rest, run.amounts[i])
             run.amounts[i] -= part

@@ -7,6 +7,7 @@ import pytest
 from chain.units import WAD, YEAR
 from protocols.compound_v2.math import AccrualReverts, accrue, debt_bounds, most_repaid
 from protocols.compound_v2.state import Book, CHolding, CompoundAccount
+from protocols.types import Side
 from risk.distance.economic import economic_health
 from risk.distance.linear import margin_of
 from risk.distance.ray import on_ray
@@ -14,9 +15,12 @@ from risk.liquidation.compound_v2 import ENGINE
 from risk.liquidation.compound_v2_lines import PriceReverts, advanced, choices, lines
 from risk.liquidation.compound_v2_seizure import best_call
 from risk.remedy import remedies
+from risk.scenario.play import play
+from risk.scenario.types import Exposed, Point, Valued
 from risk.scenario.unwind import compound
 from risk.types import Direction
 from tests.protocols.compound_v2.fake import C_ETH, C_USD, FEED_ETH, FEED_USD, OWNER, FakeCompound
+from tests.support.fake_chain import address
 
 
 def fallen(price: int) -> dict[str, int]:
@@ -280,3 +284,37 @@ def test_ray__both_feeds_moving__found_by_the_integers() -> None:
     assert taken is not None
     assert safe is not None
     assert taken < WAD <= safe
+
+
+def test_play__supply_that_was_not_entered__is_seized_from_the_legs() -> None:
+    """The dollars are worth more to the liquidator than the coins that carry the debt."""
+    fake = FakeCompound()
+    fake.held[C_ETH, OWNER] = (10**8, 0)
+    fake.held[C_USD, OWNER] = (5 * 10**15, 4_000 * 10**6)
+    fake.entered[OWNER] = (C_ETH,)
+    fake.held[C_USD, OWNER] = (5 * 10**15, 0)
+    other = fake.position()
+    fake.held[C_USD, OWNER] = (0, 4_000 * 10**6)
+    fake.entered[OWNER] = (C_ETH, C_USD)
+    owing = fake.position()
+    assert other.verified
+    assert owing.verified
+    state, aside = owing.state, other.state
+    assert isinstance(state, CompoundAccount)
+    assert isinstance(aside, CompoundAccount)
+    supply = next(h for h in aside.holdings if h.market.ctoken == C_USD)
+    beside = replace(supply, market=replace(supply.market, ctoken=address(99)))
+    both = replace(state, holdings=(*state.holdings, beside))
+    legs = (*owing.legs, *(leg for leg in other.legs if leg.side is Side.ASSET))
+    position = replace(owing, state=both, legs=legs)
+    fate = play(
+        Exposed(position, tuple(Valued(leg, 1.0, {}) for leg in legs)),
+        (Point({}, {FEED_ETH: 1.0}),),
+    )
+    assert fate.taken
+    taken = next(t for t in fate.taken if t.collateral == supply.market.underlying.address)
+    before = next(leg for leg in legs if leg.side is Side.ASSET).amount
+    after = next(leg for leg in fate.legs if leg.side is Side.ASSET).amount
+    assert before - after == sum(
+        t.seized + t.fee for t in fate.taken if t.collateral == taken.collateral
+    )
