@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from world import tester
 from world import world as recipe
 from world.install import NoAnvil
 from world.rpc import WorldError
@@ -94,6 +93,8 @@ def test_stage__no_anvil__the_in_process_evm_takes_its_place(
     @contextmanager
     def in_process(**_: object) -> Iterator[object]:
         yield scene.world
+
+    from world import tester  # here, because py-evm takes seconds to import
 
     monkeypatch.setattr(recipe, "start", no_anvil)
     monkeypatch.setattr(tester, "start_tester", in_process)

@@ -61,8 +61,8 @@ class Recorder(MetaPathFinder):
             name: [line for line, hit in enumerate(hits) if hit] for name, hits in self.seen.items()
         }
         data.add_lines(ran)
-        files = (str(f) for package in self.packages for f in (self.root / package).rglob("*.py"))
-        data.touch_files(name for name in files if name not in ran)
+        files = {str(f) for package in self.packages for f in (self.root / package).rglob("*.py")}
+        data.touch_files(sorted(files - ran.keys()))
         data.write()
 
 
