@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from underkeel import __version__
+from underkeel.cli import planning
 from underkeel.cli.acting import register
 from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of, hoist
 from underkeel.errors import AppError, Exit
@@ -54,6 +55,7 @@ app = typer.Typer(
 config_app = typer.Typer(help="Check, show or describe the config.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 register(app)
+planning.register(app)
 
 Addresses = Annotated[
     list[str] | None,
