@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from world.actors import morpho as morpho_actor
@@ -61,7 +62,14 @@ def policy_of(world: World[Anvil], market: str, executor: str, **more: Any) -> P
 
 
 def guard_of(
-    world: World[Anvil], market: str, owner: str, executor: str, *, form: str, **more: Any
+    world: World[Anvil],
+    market: str,
+    owner: str,
+    executor: str,
+    *,
+    form: str,
+    lenders: Sequence[LenderKind] = (LenderKind.MORPHO, LenderKind.AAVE_V3),
+    **more: Any,
 ) -> Address:
     """Deploy and configure a guard, and grant it what it needs; return its address."""
     policy = policy_of(world, market, executor, **more)
@@ -76,7 +84,9 @@ def guard_of(
     if form == "delegate":
         guard = checksum(owner)
         world.node.set_code(owner, "0xef0100" + code_at[2:].lower())
-    data = encode_configure(policy, _assets(world, market), _lenders(world), _rules(world, guard))
+    data = encode_configure(
+        policy, _assets(world, market), _lenders(world, lenders), _rules(world, guard)
+    )
     world.node.send(Tx(owner, guard, "0x" + data.hex(), gas=GAS))
     if form == "module":
         amounts = {}
@@ -108,11 +118,13 @@ def _assets(world: World[Anvil], market: str) -> tuple[Asset, ...]:
     return tuple(found)
 
 
-def _lenders(world: World[Anvil]) -> tuple[Lender, ...]:
-    return (
-        Lender(LenderKind.MORPHO, checksum(world.book["morpho"]["morpho"])),
-        Lender(LenderKind.AAVE_V3, checksum(world.book["aave-3.6"]["pool"])),
-    )
+def _lenders(world: World[Anvil], kinds: Sequence[LenderKind]) -> tuple[Lender, ...]:
+    places = {
+        LenderKind.MORPHO: world.book["morpho"]["morpho"],
+        LenderKind.AAVE_V3: world.book["aave-3.0"]["pool"],
+        LenderKind.BALANCER_V2: world.book["balancer-v2"]["vault"],
+    }
+    return tuple(Lender(kind, checksum(places[kind])) for kind in kinds)
 
 
 def _rules(world: World[Anvil], guard: Address) -> tuple[Any, ...]:

@@ -10,6 +10,8 @@ from world.actors import aave, compound, morpho, uniswap
 from world.anvil import Anvil
 from world.world import World, actor
 
+from chain.types import checksum
+from executor.guard import LenderKind
 from executor.plan.candidate import Goal
 from executor.plan.lab import After
 from executor.plan.ladder import restore
@@ -98,6 +100,48 @@ def test_deleverage__thin_pools__refuses_for_slippage(scene: World[Anvil], marke
     found = restore(lab, Goal(position, TARGET), [Action.DELEVERAGE], request_of(lab))
     assert isinstance(found, Infeasible)
     assert "too dear: costs" in found.lost[0].reason
+
+
+@pytest.mark.parametrize("kind", [LenderKind.AAVE_V3, LenderKind.BALANCER_V2])
+def test_deleverage__dearer_lender__its_fee_is_in_the_plan(
+    scene: World[Anvil], kind: LenderKind
+) -> None:
+    admin = scene.book.admin
+    aave.configurator(scene, "aave-3.0").send(admin, "updateFlashloanPremiumTotal", 5)
+    guard = guard_of(scene, "aave-3.6", OWNER, EXECUTOR, form="delegate", lenders=[kind])
+    lab = lab_of(scene, OWNER, EXECUTOR, guard=guard)
+    position = position_in(lab, "aave-3.6")
+    plan = restore(lab, Goal(position, TARGET), [Action.DELEVERAGE], request_of(lab))
+    assert isinstance(plan, Plan), plan
+    assert (plan.cost.loan_fee > 0) is (kind is LenderKind.AAVE_V3)
+    assert plan.notes[-1] == f"flash loan of {'Aave' if plan.cost.loan_fee else 'Balancer'}"
+    assert carry_out(scene, plan) == plan.after
+
+
+def test_deleverage__nobody_lends__says_who_was_asked(scene: World[Anvil]) -> None:
+    def reason(lenders: list[LenderKind], target: int = TARGET) -> str:
+        guard = guard_of(scene, "aave-3.6", OWNER, EXECUTOR, form="delegate", lenders=lenders)
+        lab = lab_of(scene, OWNER, EXECUTOR, guard=guard)
+        position = position_in(lab, "aave-3.6")
+        found = restore(lab, Goal(position, target), [Action.DELEVERAGE], request_of(lab))
+        assert isinstance(found, Infeasible)
+        return found.lost[0].reason
+
+    assert reason([]) == "nobody lends USDC: the guard has no lender"
+    assert reason([LenderKind.MORPHO], 101 * 10**16).startswith("the target is below the guard's")
+
+
+def test_deleverage__no_guard_or_none_that_is_set_up__is_said(scene: World[Anvil]) -> None:
+    for guard, said in (
+        (None, "no guard is configured"),
+        (checksum(EXECUTOR), "the guard: "),
+        (checksum(scene.book["aave-3.6"]["pool"]), "the guard: "),
+    ):
+        lab = lab_of(scene, OWNER, EXECUTOR, guard=guard)
+        goal = Goal(position_in(lab, "aave-3.6"), TARGET)
+        found = restore(lab, goal, [Action.DELEVERAGE], request_of(lab))
+        assert isinstance(found, Infeasible)
+        assert found.lost[0].reason.startswith(said)
 
 
 def test_deleverage__owner_who_bears_little__refuses(scene: World[Anvil]) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
-from world.actors import aave, tokens, uniswap, vaults
+from world.actors import aave, morpho, tokens, uniswap, vaults
 from world.anvil import Anvil
 from world.world import World, actor
 
+from chain.types import checksum
 from executor.plan import leaving, swapping, weights
 from executor.plan.candidate import Candidate, No
 from executor.plan.lab import Lab
@@ -114,6 +115,50 @@ def test_move__a_supply__is_in_the_other_market(
     assert abs(moved.amount - leg.amount) <= leg.amount // 10**6
     left = [g for v in plan.after if v.id == position.id for g in v.legs if g.symbol == symbol]
     assert left == []
+
+
+def test_move__between_vaults_and_from_a_loan__everything_arrives(scene: World[Anvil]) -> None:
+    morpho.supply(scene, "WETH/USDC", OWNER, 5_000)
+    for source, name in (("Morpho", "supply"), ("wUSDC", "underlying")):
+        lab = lab_of(scene, OWNER)
+        position = position_in(lab, source)
+        (leg,) = [g for g in position.legs if g.name == name]
+        to = "wUSDC" if source == "Morpho" else "aave-3.0"
+        market = next(m for m in lab.markets if m.name == to)
+        plan = planned(scene, lab, leaving.move(lab, position, leg, market))
+        assert gone(plan, position)
+    elsewhere = next(m for m in lab.markets if m.name == "Uniswap")
+    (no,) = leaving.move(lab, position_in(lab, "pvDAI"), leg, elsewhere)
+    assert isinstance(no, No)
+    assert "nothing is known about supplying in uniswap-v3" in no.reason
+
+
+def test_swaps__tokens_that_do_not_fit__are_said(scene: World[Anvil]) -> None:
+    lab = lab_of(scene, OWNER)
+    aave_one = position_in(lab, "aave-3.6")
+    weth, usdc = address(scene, "WETH"), address(scene, "USDC")
+    nobody = checksum(actor("no token"))
+
+    def reason(found: list[Candidate | No]) -> str:
+        (no,) = found
+        assert isinstance(no, No)
+        return no.reason
+
+    def change(to: str) -> swapping.Change:
+        return swapping.Change(aave_one, checksum(to), 10**18)
+
+    assert "no collateral but WETH" in reason(swapping.collateral_swap(lab, change(weth)))
+    assert "nothing but USDC is owed" in reason(swapping.debt_swap(lab, change(usdc)))
+    assert "no contract" in reason(swapping.debt_swap(lab, change(nobody)))
+    usdt = scene.book.tokens["AAVE"].address
+    assert "no venue has a pool for it" in reason(swapping.debt_swap(lab, change(usdt)))
+    wallet = position_in(lab, "wallet")
+    for no in (
+        *leaving.exit_vault(lab, wallet),
+        *leaving.close_lp(lab, wallet),
+        *swapping.debt_swap(lab, swapping.Change(wallet, usdc, 1)),
+    ):
+        assert isinstance(no, No)
 
 
 @pytest.mark.parametrize("market", MARKETS)
