@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,25 @@ def test_plan__of_the_config__is_a_file_with_its_hash(
             codec.load(json.dumps(changed).encode())
         views = resimulate(load(path), plan)
         assert not isinstance(views, str), views
+        elsewhere = resimulate(load(path), replace(plan, chain_id=plan.chain_id + 1))
+        assert elsewhere == f"the config has no chain {plan.chain_id + 1}"
+        broken = replace(
+            plan.steps[-1], call=replace(plan.steps[-1].call, data=b"\x01\x02\x03\x04")
+        )
+        why = resimulate(load(path), replace(plan, steps=(broken,)))
+        assert isinstance(why, str)
+        assert why.startswith(f"{broken.what}: reverted")
+        lost = path.read_text() + (
+            '\n[[chains.demo.markets]]\nadapter = "erc4626"\nname = "gone"\n'
+            f'vault = "{actor("no vault at all")}"\n'
+        )
+        (tmp_path / "more.toml").write_text(lost)
+        unread = resimulate(load(tmp_path / "more.toml"), plan)
+        assert isinstance(unread, str)
+        assert unread.startswith("gone: ")
+        expired = resimulate(load(path), replace(plan, expires_at=plan.block.timestamp - 1))
+        assert isinstance(expired, str)
+        assert expired.startswith("it expired at")
         feeds.crash(world, "ETH / USD", -0.10)
         why = resimulate(load(path), plan)
         assert isinstance(why, str)
