@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 _numbers = itertools.count(1)
+WATCHER = 'read word || { "$1" -D "$2/data" -m immediate stop; rm -rf "$2"; }'
+"""Ends the server when our end of the pipe is closed without a word, as by a kill."""
 
 
 def _binaries() -> Path | None:
@@ -48,14 +50,20 @@ class Cluster:
             f"-c listen_addresses= -c unix_socket_directories={self._folder} "
             "-c fsync=off -c shared_buffers=16MB -c max_connections=20"
         )
+        self._watcher = subprocess.Popen(
+            ["sh", "-c", WATCHER, "sh", self._binaries / "pg_ctl", self._folder],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            user=self._user, start_new_session=True, cwd="/",
+        )  # fmt: skip
         self._run("pg_ctl", "-D", self._data, "-o", options, "-w", "-t", "30",
                   "-l", self._folder / "log", "start")  # fmt: skip
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+        self._watcher.communicate(b"done\n", timeout=5)
 
     def database(self) -> str:
-        import psycopg  # here, because most sessions need no Postgres
+        import psycopg  # here, because most runs need no Postgres
 
         schema = f"test{next(_numbers)}"
         with psycopg.connect(f"host={self._folder} user=keel dbname=postgres") as connection:

@@ -12,7 +12,7 @@ read with. Owners' wishes and new intents need no lease.
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from executor.journal.errors import (
     RowChanged,
     WrongStamp,
 )
+from executor.journal.known import Known, Probe
 from executor.journal.mark import Mark
 from executor.journal.mark import read as read_mark
 from executor.journal.mark import write as write_mark
@@ -49,30 +50,6 @@ from executor.types import TERMINAL, Attempt, Intent, Lease, Ledger, Receipt, Sp
 
 MODES: Final = ("dry-run", "live")
 WISHES: Final = ("approve", "cancel", "speed_up", "release")
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """A nonce that was read at a head; once that block is final, so is the nonce."""
-
-    nonce: int
-    block: int
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the journal knows of a wallet."""
-
-    whole: bool
-    """Every payload that was ever sent from it is recorded."""
-    nonce: int | None
-    """Its final nonce when it was last looked at; all below is accounted for."""
-    block: int | None
-    """The block of that."""
-    burn: int | None = None
-    """While not whole: a nonce that has to be finally spent before it is again."""
-    probe: Probe | None = None
 
 
 class Journal:

@@ -11,7 +11,7 @@ from chain.sending import Mined, Sender, Spent
 from chain.types import Address, BlockRef
 from executor import fees
 from executor.fees import Market
-from executor.journal.journal import Known, Probe
+from executor.journal.known import Known, Probe
 from executor.run.view import Observation, Spender
 from executor.types import Attempt, Call, Intent, Receipt
 

@@ -12,7 +12,8 @@ from typing import Final
 
 from chain.errors import ChainError
 from chain.sending import Sender, Spent
-from executor.journal.journal import Journal, Known
+from executor.journal.journal import Journal
+from executor.journal.known import Known
 from executor.run.change import Change, adopted, filler
 from executor.run.observe import Scene, same
 from executor.run.rules import SENT, WANTED

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from chain.sending import Spent
 from chain.types import Address, BlockRef
-from executor.journal.journal import Known
+from executor.journal.known import Known
 from executor.run import reconcile, rules
 from executor.run.actions import Action
 from executor.run.change import Change

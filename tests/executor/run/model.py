@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self, cast
 
 from chain.types import Address, BlockRef
 from executor.fees import Market
-from executor.journal.journal import Known
+from executor.journal.known import Known
 from executor.run import rules
 from executor.run.actions import Action, Bind, Send, Sign, Wait
 from executor.run.change import Change, changed, sent, signed
