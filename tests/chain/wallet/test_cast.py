@@ -99,7 +99,9 @@ def test_sign__false_program__is_refused(
     code: str, error: type[WalletError], said: str, tmp_path: Path
 ) -> None:
     program = false_cast(tmp_path, code)
-    signer = CastSigner(Device("ledger"), ADDRESS, program=program, timeout_s=0.2)
+    signer = CastSigner(
+        Device("ledger"), ADDRESS, program=program, timeout_s=0.2 if "sleep" in code else 60
+    )
     with pytest.raises(error, match=said) as caught:
         signer.sign(FEE)
     assert "\x1b" not in str(caught.value)

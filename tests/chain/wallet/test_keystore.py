@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from chain.transactions import Transaction, decode
+from chain.transactions import Authorization, Transaction, decode
 from chain.types import checksum
 from chain.wallet import keystore
 from chain.wallet.env import EnvSigner
@@ -18,10 +18,12 @@ from chain.wallet.errors import (
     KeyUnreadable,
     NotAKeystore,
     NotOnThisChain,
+    SignedOtherwise,
     WalletError,
     WrongPassword,
 )
 from chain.wallet.local import Key, LocalSigner
+from chain.wallet.signer import verified_authorization, verified_signature
 
 RAW = bytes(range(1, 33))
 PASSWORD = "correct horse battery"
@@ -189,3 +191,17 @@ def test_env__test_network_or_insisted__signs_elsewhere_refused() -> None:
             EnvSigner(name, environ, 31337)
         assert "0x12" not in str(caught.value)
     assert RAW.hex() not in repr(signer)
+
+
+def test_verified__anything_else_than_asked__is_refused(key: Key) -> None:
+    signer = LocalSigner(key, "a test")
+    asked = Authorization(1, TX.to or signer.address, 5)
+    signed = signer.authorize(asked)
+    assert verified_authorization("x", signer.address, asked, signed) == signed
+    other = Authorization(1, asked.delegate, 6)
+    with pytest.raises(SignedOtherwise, match="the authorization"):
+        verified_authorization("x", signer.address, other, signed)
+    with pytest.raises(SignedOtherwise, match="the signer"):
+        verified_authorization("x", asked.delegate, asked, signed)
+    with pytest.raises(SignedOtherwise, match="sign"):
+        verified_signature("x", signer.address, b"\x01" * 32, signed.signature)
