@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chain.calls import Unknown
 from chain.types import ZERO_ADDRESS, Address
 from chain.units import BPS
-from executor.plan.lab import Draft, Lab
+from executor.plan.lab import Draft, Failed, Lab
 from executor.plan.types import Action, SwapCost
 from executor.types import Condition
 from protocols.compound_v2.state import Clock, CompoundAccount
@@ -80,6 +80,16 @@ def allowing(
         return tuple(drafts)
     before = (allow(0), allow(amount)) if known else (allow(amount),)
     return (*before, *drafts, *((allow(0),) if after else ()))
+
+
+def falling_short(lab: Lab, goal: Goal) -> int | str:
+    """Return the health at the plan's time if nothing is done; text where nothing has to be."""
+    now = lab.health_now(goal.position)
+    if isinstance(now, Failed):
+        return now.reason
+    if now is None:
+        return "there is no debt"
+    return now if now < goal.target_raw else "its health is that without doing anything"
 
 
 def health_condition(goal: Goal) -> Condition:

@@ -26,9 +26,16 @@ from executor.guard import (
     read_guard,
     step,
 )
-from executor.plan.candidate import Candidate, Goal, No, amount_text, health_condition
+from executor.plan.candidate import (
+    Candidate,
+    Goal,
+    No,
+    amount_text,
+    falling_short,
+    health_condition,
+)
 from executor.plan.health import Proposals, guess_repayment
-from executor.plan.lab import Draft, Failed, Lab
+from executor.plan.lab import Draft, Lab
 from executor.plan.lenders import Loan, loan_of
 from executor.plan.sizing import Unsized, least
 from executor.plan.trading import Trade, quote, resized, swap_cost, tradable
@@ -81,9 +88,9 @@ def flash_deleverage(lab: Lab, goal: Goal) -> Proposals:
     if why is not None:
         return [No(ACTION, why)]
     assert isinstance(state, GuardState)
-    now = lab.health_now(goal.position)
-    if isinstance(now, Failed) or now is None:
-        return [No(ACTION, now.reason if now else "there is no debt")]
+    now = falling_short(lab, goal)
+    if isinstance(now, str):
+        return [No(ACTION, now)]
     found: Proposals = []
     for collateral, debt in pairs(goal):
         guess = guess_repayment(goal, debt, now, from_collateral=True)

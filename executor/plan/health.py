@@ -13,9 +13,10 @@ from executor.plan.candidate import (
     No,
     allowing,
     amount_text,
+    falling_short,
     health_condition,
 )
-from executor.plan.lab import Draft, Failed, Lab
+from executor.plan.lab import Draft, Lab
 from executor.plan.lending import Verbs, debts, verbs_of
 from executor.plan.several import several
 from executor.plan.sizing import Unsized, least
@@ -46,6 +47,8 @@ def _by_remedies(lab: Lab, goal: Goal, action: Action, kind: Kind) -> Proposals:
         return [No(action, f"the protocol's own arithmetic fails: {failure}")]
     if found is None:
         return [No(action, "there is no debt")]
+    if found.already:
+        return [No(action, "its health is that without doing anything")]
     prefix = "repay" if kind is Kind.REPAY else "add"
     unknown = [No(action, why) for why in found.unknown if why.startswith(prefix)]
     each = [_remedied(lab, goal, action, verbs, r) for r in found.each if r.kind is kind]
@@ -127,9 +130,9 @@ def _with_supply(lab: Lab, goal: Goal, verbs: Verbs, debt: Leg, own: Leg) -> Can
         what = f"repay {amount_text(amount, token)} with what is supplied of it"
         return (Draft(what, effect, lab.wallet),)
 
-    now = lab.health_now(goal.position)
-    if isinstance(now, Failed) or now is None:
-        return No(action, now.reason if now else "there is no debt")
+    now = falling_short(lab, goal)
+    if isinstance(now, str):
+        return No(action, now)
     sized = least(
         lambda amount: lab.health_after(drafts(amount), goal.position),
         goal.target_raw,

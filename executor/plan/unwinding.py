@@ -14,6 +14,7 @@ from executor.plan.candidate import (
     No,
     allowing,
     amount_text,
+    falling_short,
     health_condition,
 )
 from executor.plan.health import Proposals, guess_repayment
@@ -49,9 +50,9 @@ def withdraw_and_repay(lab: Lab, goal: Goal) -> Proposals:
     verbs = verbs_of(lab, goal.position)
     if isinstance(verbs, str):
         return [No(action, verbs)]
-    now = lab.health_now(goal.position)
-    if isinstance(now, Failed) or now is None:
-        return [No(action, now.reason if now else "there is no debt")]
+    now = falling_short(lab, goal)
+    if isinstance(now, str):
+        return [No(action, now)]
     found = [_pair(lab, goal, verbs, now, *pair) for pair in pairs(goal)]
     return found or [No(action, "no collateral is of another token than the debt")]
 

@@ -180,6 +180,16 @@ def test_restore__all_of_a_debt__leaves_none_and_no_allowance(
     assert carry_out(scene, found) == found.after
 
 
+def test_restore__health_that_is_there__is_said(scene: World[Anvil]) -> None:
+    lab = lab_of(scene, OWNER)
+    every = [Action.REPAY, Action.TOP_UP, Action.REPAY_WITH_ATOKENS, Action.WITHDRAW_AND_REPAY]
+    goal = Goal(position_in(lab, "aave-3.6"), 10**18)
+    found = restore(lab, goal, every, request_of(lab))
+    assert isinstance(found, Infeasible)
+    reasons = {lost.reason for lost in found.lost}
+    assert reasons == {"its health is that without doing anything"}
+
+
 def test_restore__several_debts_and_an_empty_wallet__says_what_is_missing(
     scene: World[Anvil],
 ) -> None:
