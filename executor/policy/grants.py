@@ -119,6 +119,15 @@ def table(grants: Iterable[Grant]) -> dict[bytes, Grant]:
     return {grant.function.selector: grant for grant in grants}
 
 
+def spenders(grants: Grants) -> frozenset[Address]:
+    """Return the targets that may be given allowances: those that are more than a token.
+
+    A vault's share is a token and a target.
+    """
+    plain = {grant.function.selector for grant in TOKEN}
+    return frozenset(target for target, rows in grants.items() if rows.keys() - plain)
+
+
 def resolve(
     allow: Sequence[str],
     markets: Sequence[Market],

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from chain.transactions import Transaction, no_op
 from chain.types import ZERO_ADDRESS, Address
 from executor.policy.calls import Known, Reading, read_call
+from executor.policy.grants import spenders
 from executor.policy.limits import Facts, Limits, Price
 from executor.policy.rules import Refusal, Rule
 from executor.policy.spending import (
@@ -74,7 +75,7 @@ def _reading(limits: Limits, facts: Facts, transaction: Transaction) -> Reading:
     if transaction.to is None:
         return Reading(((Rule.CREATION, "it creates a contract"),))
     tokens = frozenset(token for token in facts.prices if token != ZERO_ADDRESS)
-    known = Known(limits.accounts, tokens, frozenset(limits.grants) - tokens)
+    known = Known(limits.accounts, tokens, spenders(limits.grants))
     return read_call(limits.grants, known, transaction.to, transaction.value, transaction.data)
 
 

@@ -9,6 +9,7 @@ import pytest
 from chain.transactions import Authorization, Kind, Transaction
 from chain.types import ZERO_ADDRESS
 from chain.wallet.local import Key, LocalSigner
+from executor.policy.grants import MARKETS, TOKEN, table
 from executor.policy.guard import WalletGuard
 from executor.policy.judge import judge
 from executor.policy.limits import Facts, Limits, Price, Simulated
@@ -215,6 +216,14 @@ def test_approval__only_what_the_plan_uses_to_an_allowed_contract(
 ) -> None:
     call = Call(USDC, 0, APPROVE.encode(spender, amount))
     assert of_call(call, needed=needed, simulated=Simulated(True, 1)) == expected
+
+
+def test_approval__to_a_vault_whose_share_is_a_priced_token__is_allowed() -> None:
+    vault = {**LIMITS.grants, WETH: table((*TOKEN, *MARKETS["erc4626"]))}
+    call = Call(USDC, 0, APPROVE.encode(WETH, NEED))
+    facts = replace(FACTS, needed={(USDC, WETH): NEED}, simulated=Simulated(True, 1))
+    assert rules(replace(LIMITS, grants=vault), facts, intent(call)) == []
+    assert rules(LIMITS, facts, intent(call)) == [Rule.APPROVAL]
 
 
 def delegation(chain_id: int, delegate: Any, raw: bytes) -> tuple[Intent, Transaction, Any]:
