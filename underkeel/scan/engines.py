@@ -12,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from tempfile import TemporaryDirectory
 from typing import Any, Final, Protocol, TypeVar
 
 from underkeel.errors import AppError, UsageError
@@ -123,6 +124,9 @@ class Dask:
             with client:
                 return self._on(distributed, client, work, shards, done)
         with (
+            # Without a folder Dask leaves one in the system's.
+            TemporaryDirectory(prefix="underkeel-", ignore_cleanup_errors=True) as folder,
+            distributed.dask.config.set({"temporary-directory": folder}),
             # Without an address the dashboard would take port 8787, on every interface.
             distributed.LocalCluster(
                 n_workers=self.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"

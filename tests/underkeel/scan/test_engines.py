@@ -69,11 +69,14 @@ def test_map__no_scheduler_at_the_address__says_so(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.loopback
-def test_map__a_cluster_of_the_owners__does_it_and_stays() -> None:
+def test_map__a_cluster_of_the_owners__does_it_and_stays(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None
-    ) as cluster:
+    with (
+        distributed.dask.config.set({"temporary-directory": str(tmp_path)}),
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+    ):
         for _ in range(2):
             engine = engine_of("dask", 1, cluster.scheduler_address)
             assert engine.map(square, NUMBERS, lambda _: None) == SQUARES
