@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +235,22 @@ def test_demo__once_as_json__tells_and_proves(tmp_path: Path) -> None:
     if document["node"] == "anvil":
         exactly = "a real liquidation took exactly that, to the last base unit"
         assert {c["proof"] for c in fallen} == {exactly}
+        two_are_rescued(document["rescue"], {change["id"] for change in fallen})
     assert int(document["after"]["chains"][0]["age_s"]) < 60
+
+
+def two_are_rescued(told: dict[str, Any], fell: set[str]) -> None:
+    """Demand that both guards did what their plans said, and that only those two outlive it."""
+    assert [saved["form"] for saved in told["saved"]] == ["delegate", "module"]
+    for saved in told["saved"]:
+        assert Decimal(saved["health_before"]) < Decimal("1.1")
+        assert Decimal("1.5") <= Decimal(saved["health_after"]) < Decimal("1.50001")
+        assert saved["health_end"]["status"] == "safe"
+        assert re.fullmatch("0x[0-9a-f]{64}", saved["transaction"])
+        assert 0 < Decimal(saved["cost_usd"]) < 100
+    positions = told["end"]["positions"]
+    left = {p["id"] for p in positions if p["liquidation"]["status"] == "liquidatable"}
+    assert left == fell - {saved["id"] for saved in told["saved"]}
 
 
 def test_reorg__between_head_and_read__is_read_again_at_the_new_head(

@@ -14,10 +14,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from executor.plan.types import PositionView
+from risk.types import Status
 from underkeel.cli import format as fmt
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, print_document
 from underkeel.cli.tables import name_of, risk_report, take_text, verdict
+from underkeel.demo.rescue import Rescue
 from underkeel.demo.stage import ANVIL, open_stage
 from underkeel.demo.story import Story, tell
 from underkeel.errors import Exit
@@ -64,7 +67,45 @@ def story_report(story: Story) -> RenderableType:
         changes_table(story),
         Text("After", style="bold underline"),
         risk_report(story.after, zone),
+        *(_rescue_part(story.rescue) if story.rescue is not None else ()),
     )
+
+
+def _rescue_part(told: Rescue) -> Iterator[RenderableType]:
+    yield Text("")
+    yield Text("Once more, with guards", style="bold underline")
+    yield Text(f"First {told.warning}: the guarded positions are steered away. Then {told.crash}.")
+    yield rescue_table(told)
+
+
+def rescue_table(told: Rescue) -> Table:
+    """Return what was done about each position, and how all in danger stand at the bottom."""
+    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), pad_edge=False)
+    table.add_column("Position", ratio=5)
+    table.add_column("Done, in one transaction", ratio=10)
+    table.add_column("Health", ratio=7)
+    table.add_column("At the bottom", ratio=5)
+    for saved in told.saved:
+        cost = saved.plan.cost.total_usd
+        done = Text(f"{saved.plan.what}, by the guard as a {saved.guarded.form}")
+        done.append(f"\n{saved.hash}\ncosts {cost or '?'} USD, gas and swap", style="dim")
+        before, after = (_health(view) for view in (saved.before, saved.after))
+        end = verdict(saved.end) if saved.end is not None else Text("unknown")
+        table.add_row(saved.after.market, done, f"{before} → {after}", end)
+    saved_ids = {saved.after.id for saved in told.saved}
+    for left in told.end.assessments:
+        if left.liquidation.status is Status.LIQUIDATABLE and left.position.id not in saved_ids:
+            nothing = Text("nothing: it has no guard", style="dim")
+            health = fmt.health(left.liquidation)
+            table.add_row(left.position.market, nothing, health, verdict(left))
+    return table
+
+
+def _health(view: PositionView) -> str:
+    if view.health_raw is None:
+        return "–"
+    units = view.health_raw * 10_000 // view.health_scale
+    return f"{units // 10_000:,}.{units % 10_000:04d}"
 
 
 def changes_table(story: Story) -> Table:

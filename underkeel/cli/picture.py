@@ -34,7 +34,7 @@ def draw(story: Story, target: Path) -> None:
 def main(target: Path) -> None:
     """Run the demo once and draw it."""
     with tempfile.TemporaryDirectory() as folder, open_stage(None) as stage:
-        draw(tell(stage, Path(folder), lambda _what: None), target)
+        draw(tell(stage, Path(folder), lambda _what: None, guards=False), target)
 
 
 if __name__ == "__main__":

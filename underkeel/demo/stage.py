@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from eth_utils.crypto import keccak
+
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import Position
 from risk.liquidation.engine import Seizure
@@ -25,7 +27,9 @@ ETHER: Final = 10**18
 AAVE: Final = {"aave-3.0": "Aave 3.0", "aave-3.6": "Aave 3.6"}
 ANVIL, IN_PROCESS = "anvil", "eth-tester"
 NAMES: Final = ("daring", "careful")
+OPERATOR: Final = "ops"
 OWNERS: Final = slice(6, 8)
+MOST_TRADED: Final = {"WETH": 5_000, "USDC": 20_000_000}
 LIQUIDATOR: Final = 8
 """Which of the node's own accounts liquidates."""
 
@@ -64,9 +68,14 @@ class Stage:
         from world.world import actor
 
         if self.node_kind == ANVIL:
-            return {name: actor(f"demo {name}") for name in NAMES}
+            return {NAMES[0]: _address(NAMES[0]), NAMES[1]: actor(f"demo {NAMES[1]}")}
         # only its own accounts can send there
         return dict(zip(NAMES, self.world.book.accounts[OWNERS], strict=True))
+
+    @property
+    def operator(self) -> str:
+        """Return who signs rescues, and has no powers beside."""
+        return _address(OPERATOR)
 
     @property
     def liquidator(self) -> str:
@@ -76,6 +85,17 @@ class Stage:
     def detach(self) -> int:
         """Leave the node running when this program ends; return its process id."""
         return int(self.world.node.detach())
+
+
+def demo_key(who: str) -> bytes:
+    """Return a private key of the demo, which anybody can work out: worth nothing elsewhere."""
+    return keccak(text=f"underkeel demo {who}")
+
+
+def _address(who: str) -> str:
+    from eth_account import Account
+
+    return str(Account.from_key(demo_key(who)).address)
 
 
 def import_world(contracts: Path | None = None) -> None:
@@ -172,14 +192,24 @@ def price_of(stage: Stage, feed: str) -> float:
     return float(raw / 10 ** stage.world.book.feeds[feed].decimals)
 
 
-def crash(stage: Stage) -> str:
-    """Submit the crash as a real round; return it in words."""
+def crash(stage: Stage, fraction: float = CRASH) -> str:
+    """Submit a fall as a real round; return it in words."""
     from world.actors import feeds
 
     before = price_of(stage, CRASHED)
-    feeds.crash(stage.world, CRASHED, CRASH)
+    feeds.crash(stage.world, CRASHED, fraction)
     after = price_of(stage, CRASHED)
-    return f"{CRASHED} {before:,.2f} → {after:,.2f} ({CRASH:+.0%})"
+    return f"{CRASHED} {before:,.2f} → {after:,.2f} ({fraction:+.0%})"
+
+
+def arbitrage(stage: Stage) -> None:
+    """Have traders bring the pools to the feed's price, as they do within a block or two."""
+    from world.actors import uniswap
+
+    world, price = stage.world, price_of(stage, CRASHED)
+    most = {symbol: world.amount(symbol, whole) for symbol, whole in MOST_TRADED.items()}
+    for fee in (500, 3000):
+        uniswap.trade_to(world, stage.liquidator, "WETH", "USDC", fee, price, most)
 
 
 def config_text(stage: Stage) -> str:

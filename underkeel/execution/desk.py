@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chain.sending import Sender
 from executor.journal.journal import Journal
@@ -24,13 +24,14 @@ def runner_for(
     journal: Journal,
     switch: Switch,
     ids: frozenset[str],
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Runner]:
     """Load the wallet's signer and yield what acts for it; only `ids` may be signed for.
 
     While it is in use, SIGUSR1 pauses. Raises `ConfigError` where the signer cannot be loaded.
     """
     ask = on_terminal if sys.stdin.isatty() and sys.stderr.isatty() else no_one
-    signer = signer_for(config, observer.name, sender.chain_id, ask)
+    signer = signer_for(config, observer.name, sender.chain_id, ask, environ)
     observer.left = remaining(journal)
     policy = WalletGuard(observer.limits, observer.facts, observer.name)
     undo = switch.on_signal()

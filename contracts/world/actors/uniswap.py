@@ -7,6 +7,8 @@ in the pool's own order (`in_order`), because ticks have a meaning in that order
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from math import isqrt
 from typing import Any
 
 from world.actors.tokens import approve_tx, balance, mint_txs
@@ -137,6 +139,28 @@ def swap(
 ) -> int:
     """Swap on v3 and return what was really paid out."""
     return _paid(world, user, token_out, swap_txs(world, user, token_in, token_out, fee, amount_in))
+
+
+def trade_to(
+    world: World[Node], user: str, a: str, b: str, fee: int, price: float, most: dict[str, int]
+) -> None:
+    """Swap in a v3 pool until one whole `a` costs `price` whole `b`, or `most` of one is sold."""
+    first, second = in_order(world, a, b)
+    whole = {symbol: world.amount(symbol, 1) for symbol in (a, b)}
+    ratio = Fraction(price) * whole[b] / whole[a]
+    if first != a:
+        ratio = 1 / ratio
+    target = isqrt(int(ratio * 2**192))
+    now, _ = sqrt_price_and_tick(world, a, b, fee)
+    sold, bought = (first, second) if target < now else (second, first)
+    bound = router(world)
+    tokens = (_address(world, sold), _address(world, bought))
+    params = (*tokens, fee, user, FAR, most[sold], 0, target)
+    for tx in [
+        *_give_txs(world, sold, user, bound.address, most[sold]),
+        bound.tx(user, "exactInputSingle", params, gas=SWAP_GAS),
+    ]:
+        world.node.send(tx)
 
 
 def quote(
