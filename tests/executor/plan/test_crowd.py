@@ -19,7 +19,7 @@ from tests.protocols.aave_v3.crowd import gathered
 
 pytestmark = pytest.mark.world
 
-SIZE = 5 * int(os.environ.get("UNDERKEEL_SOAK", "1"))
+SIZE = 4 * int(os.environ.get("UNDERKEEL_SOAK", "1"))
 
 
 @pytest.mark.parametrize("market", ["aave-3.0", "aave-3.6"])

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executor.plan.lab import Failed
@@ -18,6 +18,7 @@ def health(collateral: int, debt: int, threshold: int, unit: int) -> int | None:
     return None if owed <= 0 else (value * threshold * WAD + owed // 2) // owed // 10_000
 
 
+@settings(max_examples=40)
 @given(
     decimals=st.sampled_from([6, 8, 18]),
     whole=st.integers(1_000, 10**7),
