@@ -184,7 +184,8 @@ class Place(Stage):
 
     def guarded(self, **changes: Any) -> Intent:
         """Record an intent whose effect a guard contract marks as used."""
-        self.node.set_code(GUARD, GUARD_CODE)
+        if self.node.rpc.request("eth_getCode", GUARD, "latest") == "0x":
+            self.node.set_code(GUARD, GUARD_CODE)
         self.count += 1
         id_ = f"0x{int(self.wallet, 16) + self.count:064x}"
         call = Call(GUARD, 0, bytes.fromhex(id_[2:]))
