@@ -6,6 +6,7 @@ Running with one of theirs in place of ours would be running unknown code next t
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final
@@ -28,8 +29,14 @@ class ForeignRoom(AppError):
         self.owner = owner
 
 
+@cache
+def installed() -> Mapping[str, list[str]]:
+    """Return the distributions of every top-level package; read once, as it takes a while."""
+    return packages_distributions()
+
+
 def check_rooms(
-    owners: Callable[[], Mapping[str, list[str]]] = packages_distributions,
+    owners: Callable[[], Mapping[str, list[str]]] = installed,
     home: Path | None = None,
 ) -> None:
     """Raise `ForeignRoom` when a room is owned by, or imported from, another distribution."""

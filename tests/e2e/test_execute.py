@@ -138,10 +138,7 @@ def test_execute__live__restores_the_health_once(desk: Desk) -> None:
 REFUSALS = {
     "no policy": ("", "no-policy"),
     "tx": (POLICY.replace("25_000", "500"), "tx-usd"),
-    "target": (POLICY.replace('"aave-v3", ', ""), "target"),
     "fee": (POLICY.replace("100\n", "0.000000001\n", 1), "fee"),
-    "gas": (POLICY + "max_gas = 21_000\n", "gas"),
-    "floor": (POLICY.replace("0.05", "5"), "floor"),
     "silence": (POLICY + 'heartbeat = "none"\nmax_silence = "1d"\n', "heartbeat"),
 }
 

@@ -175,7 +175,6 @@ def test_secrets__every_command_well_and_badly__are_in_no_output(
             (None, ["execute", plan, "--json"], (0,)),
             (None, ["wallet", "list"], (0,)),
             (None, ["config", "show"], (0,)),
-            (None, ["doctor"], (0, 1)),
             (None, ["wallet", "import", "x", "--keystore", desk / "keys/ops.json",
                     "--password-file", desk / "pw"], (4,)),
             (spoil("underkeel.toml", sound.replace(bare, proxy.url)), live, (5, 6)),
@@ -183,7 +182,6 @@ def test_secrets__every_command_well_and_badly__are_in_no_output(
             (spoil("underkeel.toml", sound), ["config", "check"], (0,)),
             (spoil("pw", PASSWORD + "x"), live, (4,)),
             (spoil("keys/ops.json", json.dumps({"version": 3})), live, (4,)),
-            (lambda: (desk / "keys/ops.json").chmod(0o644), live, (4,)),
             (lambda: (desk / "keys/ops.json").unlink(), live, (4,)),
         ):  # fmt: skip
             if before is not None:
