@@ -112,7 +112,7 @@ def delegate(
     return receipt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stage:
     """A position with its guard, configured."""
 
@@ -126,6 +126,9 @@ class Stage:
     rules: tuple[Rule, ...]
     debt: int
     extra: dict[str, Bound] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"{self.place.name}-{self.form}"
 
     @property
     def world(self) -> World[Anvil]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from world.actors import aave
 from world.actors.tokens import balance, mint
 from world.anvil import Anvil
-from world.node import Bound, Tx
+from world.node import Bound, Reverted, Tx
 from world.rpc import RpcError
 from world.world import World
 
@@ -33,16 +33,19 @@ EXAMPLES = 40 * LONGER
 WALLET = {"USDC": 3_000 * 10**6, "WETH": ETHER, "LINK": 100 * ETHER}
 BPS, WINDOW = 100, 15
 """Loss of one execution in basis points of equity; of a window in thousandths."""
-ROUNDING = 4
-"""Units of Aave's base currency, 1e-8 dollars."""
+ROUNDING = 20_000
+"""Units of Aave's base currency, 1e-8 dollars: a second's interest, and rounding."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Robbed:
     """A stage with everything a thief could want."""
 
     stage: Stage
     router: Bound
+
+    def __repr__(self) -> str:
+        return repr(self.stage)
 
 
 @pytest.fixture(scope="module", params=FORMS)
@@ -107,7 +110,8 @@ def check(robbed: Robbed, before: Snap, after: Snap) -> int:
     for asset, symbol in zip(stage.assets, ("USDC", "WETH"), strict=True):
         assert before.wallet[symbol] - after.wallet[symbol] <= asset.max_outflow
     assert after.native >= before.native
-    assert after.allowances == before.allowances
+    # A delegate's step may take away what the owner once granted, and grants nothing.
+    assert after.allowances <= before.allowances
     return loss
 
 
@@ -119,7 +123,13 @@ def carried_out(robbed: Robbed, data: bytes) -> bool:
         node.rpc.request("eth_call", tx.params(), "latest")
     except RpcError:
         return False
-    node.send(tx)
+    # One second after what was measured before, however long the search has run.
+    node.set_next_timestamp(node.timestamp() + 1)
+    try:
+        node.send(tx)
+    except Reverted:
+        # Interest of that second was too much for what was just within a limit.
+        return False
     return True
 
 
