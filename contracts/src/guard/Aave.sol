@@ -45,8 +45,11 @@ interface IAaveOracle {
 
 /// Aave v3, 3.0 to 3.6. Health and debt are the pool's own `getUserAccountData`; worth is summed
 /// from balances, because the pool does not count supply that is no collateral. Stable debt (3.0)
-/// counts in health and debt but not in worth, so repaying it looks like a loss and is refused.
+/// counts in health and debt but not in worth, so repaying it looks like a loss and is refused, and
+/// none may be borrowed.
 abstract contract AaveLending is Lending {
+    bytes32 private constant VARIABLE = bytes32(uint256(2));
+
     function _protocol() internal pure override returns (Protocol) {
         return Protocol.AaveV3;
     }
@@ -93,8 +96,9 @@ abstract contract AaveLending is Lending {
         }
         if (selector == IAavePool.supply.selector) return Words.isAddress(data, 2, account);
         if (selector == IAavePool.repayWithATokens.selector) return true;
+        // Debt at a stable rate (3.0) is no part of worth: moved there, debt would look repaid.
         return selector == IAavePool.borrow.selector && s.policy.mayBorrow
-            && Words.isAddress(data, 4, account);
+            && Words.isAddress(data, 4, account) && Words.word(data, 2) == VARIABLE;
     }
 
     function _keep(Store storage s, Asset calldata asset, Kept storage a) internal override {
