@@ -104,6 +104,12 @@ class Executor:
         self.process.join()
         self.pipe.close()
 
+    def quit(self) -> None:
+        """End it in good order: it gives its lease back."""
+        self.pipe.send("quit")
+        self.process.join()
+        self.pipe.close()
+
     def await_stop(self) -> None:
         """Wait until it has stopped itself."""
         pid = self.process.pid
@@ -175,7 +181,7 @@ class Place(Stage):
                 break
             self.node.mine()
         if executor is None:
-            running.kill()
+            running.quit()
         assert not self.open(), ([(i.state, i.reason) for i in self.open()], running.error, reports)
 
     def open(self) -> tuple[Intent, ...]:
@@ -211,8 +217,8 @@ class Place(Stage):
     def transactions(self) -> list[dict[str, Any]]:
         """Return all of the wallet that are in the chain."""
         head = int(self.node.rpc.request("eth_blockNumber"), 16)
-        asks = [["eth_getBlockByNumber", [hex(n), True]] for n in range(head + 1)]
-        blocks = self.node.rpc.batch((method, params) for method, params in asks)
+        numbers = range(head + 1)
+        blocks = self.node.rpc.batch(("eth_getBlockByNumber", [hex(n), True]) for n in numbers)
         wallet = self.wallet.lower()
         return [tx for block in blocks for tx in block["transactions"] if tx["from"] == wallet]
 

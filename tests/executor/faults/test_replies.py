@@ -157,7 +157,8 @@ def test_fault_6__accepted_and_dropped__sent_again_within_two_blocks(place: Plac
 
 def forged(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     """Answer as a node that lies about head, receipts and nonces."""
-    result, method = answer.get("result"), request["method"]
+    method = request["method"]
+    result: Any = answer.get("result")
     if method == "eth_getBlockByNumber" and request["params"][0] == "latest":
         return {**answer, "result": {**result, "number": "0x2", "hash": "0x" + "ab" * 32}}
     if method == "eth_getTransactionReceipt":
@@ -219,6 +220,7 @@ def test_fault_15__private_relay_does_nothing__the_same_bytes_go_public(
         assert place.nonce() == 0
         running.tick()
         (again,) = place.journal.attempts(wanted.id)
-        assert (again.channels, again.hash) == ({"private", "public"}, first.hash)
+        assert again.channels == {"private", "public"}
+        assert again.hash == first.hash
         place.end(running)
     assert (place.effects(wanted), len(place.signed())) == (1, 1)
