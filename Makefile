@@ -17,7 +17,7 @@ export PYTHONPATH := contracts
 # Where this is set, every process of the suite compiles every library anew: seconds each.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup world demo test lint types arrows tests bench lock clean
+.PHONY: help setup world demo test lint types arrows tests bench soak lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,13 @@ tests:
 
 bench: setup world ## Measure bulk reading beside installed peers (ARGS="--quick")
 	@$(BIN)/python -m bench $(ARGS)
+
+SOAK ?= 50
+soak: setup world ## Random faults, searches and hostile inputs for long (SOAK=50 times the suite's)
+	@$(BIN)/python -m tests.executor.faults.soak $$(( 20 * $(SOAK) ))
+	@$(BIN)/python -m tests.executor.run.soak
+	@UNDERKEEL_SOAK=$(SOAK) $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/contracts/guard/test_stolen_key.py \
+		tests/executor/plan/test_crowd.py tests/executor/faults/test_processes.py
 
 lock: ## Renew the hash-pinned lock files
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
