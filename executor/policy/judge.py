@@ -89,7 +89,7 @@ def _effect(
 ) -> Iterator[tuple[Rule, str]]:
     """Yield what is wrong with the effect of a transaction that has one."""
     if facts.paused is not None:
-        yield Rule.PAUSED, facts.paused
+        yield Rule.PAUSED, facts.paused.removeprefix("paused: ")  # the rule's name says it
     if facts.now > intent.deadline:
         yield Rule.EXPIRED, f"its deadline was {facts.now - intent.deadline} s ago"
     if intent.account not in limits.accounts:

@@ -150,6 +150,7 @@ def test_scan__curve_with_picture__starts_at_the_set_of_now(crowd: Crowd, tmp_pa
     assert points[0]["liquidatable"] == doc["counts"]["liquidatable"]
     assert [p["move_frac"] for p in points] == [-0.05 * i for i in range(13)] or len(points) == 13
     assert picture.read_text().startswith("<svg")
+    assert f"written to {picture}" in ran.err
     table = crowd.scan("--curve", "weth", "--top", "2")
     assert "if weth moves" in table.out
 

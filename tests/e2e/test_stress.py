@@ -110,6 +110,7 @@ def test_stress__plot__writes_a_picture(
     ran = run("stress", *asked, "--plot", target, "--config", scene.config(tmp_path))
     assert ran.code == 0
     assert target.read_bytes().startswith(b"\x89PNG")
+    assert f"written to {target}" in ran.err
 
 
 @pytest.mark.parametrize(

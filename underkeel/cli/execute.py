@@ -329,4 +329,7 @@ def _print_ended(options: Globals, document: ExecuteDocument, ended: Sequence[En
         return
     screen = console(options)
     for one in ended:
-        screen.print(Text(f"{one.end.value}: {one.intent.id[:10]} {one.hash or ''} {one.reason}"))
+        screen.print(
+            Text(f"{one.end.value}: {one.intent.id[:10]} {one.hash or ''} {one.reason}"),
+            soft_wrap=True,
+        )

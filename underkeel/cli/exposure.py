@@ -11,7 +11,13 @@ from pathlib import Path
 from risk.exposure.priors import BadFile, priors, user_facts
 from underkeel.accounts import accounts_of, require_chains
 from underkeel.cli.options import Globals
-from underkeel.cli.output import console, log_to_stderr, print_document, progress
+from underkeel.cli.output import (
+    console,
+    log_to_stderr,
+    print_document,
+    progress,
+    say_written,
+)
 from underkeel.cli.tables import headline
 from underkeel.config.load import load
 from underkeel.errors import AppError, Exit, UsageError
@@ -47,6 +53,7 @@ def show_exposure(
         found = find(config, accounts, asked, tell)
     if plot is not None:
         draw(found, plot)
+        say_written(options, plot)
     if graph == "dot":
         sys.stdout.write(dot(found.exposure.chains))
     elif graph == "json":

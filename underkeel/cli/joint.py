@@ -71,7 +71,7 @@ def _first(study: "Study", by_id: Mapping[str, Assessment], portfolio: Portfolio
 
 def _order(study: "Study", by_id: Mapping[str, Assessment], portfolio: Portfolio) -> Table:
     table = grid_table()
-    table.add_column("Position", ratio=4, overflow="fold")  # an id is told whole
+    table.add_column("Position", ratio=4, min_width=12, overflow="fold")  # an id is told whole
     table.add_column("β", justify="right", no_wrap=True)
     table.add_column("Likeliest joint move", ratio=5, overflow="fold")
     table.add_column("× first", justify="right", no_wrap=True)

@@ -18,7 +18,7 @@ from underkeel.errors import AppError, Exit
 
 EPILOG: Final = (
     "Before or after any command: --config PATH, --json, --no-input, --quiet, --no-color. "
-    "Exit codes: 0 ok, 1 error, 2 usage, 3 something is liquidatable or unknown (status), "
+    "Exit codes: 0 ok, 1 error, 2 usage, 3 there is something to do (status, plan), "
     "4 config or secret, 5 RPC down or stale, 6 policy refusal, 7 reverted, 8 outcome unknown."
 )
 

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -42,6 +43,12 @@ def log_to_stderr(options: Globals) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.ERROR if options.quiet else logging.WARNING)
+
+
+def say_written(options: Globals, target: Path) -> None:
+    """Tell on stderr which file was written."""
+    if not options.quiet:
+        console(options, stderr=True).print(f"written to {target}", style="dim", soft_wrap=True)
 
 
 def print_document(document: BaseModel) -> None:

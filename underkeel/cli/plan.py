@@ -8,7 +8,13 @@ from executor.plan.types import Blocked, Infeasible, Plan
 from underkeel.accounts import require_chains
 from underkeel.cache import write_whole
 from underkeel.cli.options import Globals
-from underkeel.cli.output import console, log_to_stderr, print_document, progress
+from underkeel.cli.output import (
+    console,
+    log_to_stderr,
+    print_document,
+    progress,
+    say_written,
+)
 from underkeel.config.load import load
 from underkeel.errors import AppError, Exit
 from underkeel.plans.document import plan_document
@@ -35,7 +41,7 @@ def show_plan(options: Globals, name: str, asked: Asked, target: Path | None) ->
         text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
         if not write_whole(target, text.encode()):
             raise AppError(f"{target} could not be written; is there room, and may you?")
-        console(options, stderr=True).print(f"written to {target}", style="dim")
+        say_written(options, target)
     match made.planned:
         case Plan():
             return Exit.ATTENTION

@@ -14,8 +14,15 @@ from rich.text import Text
 
 from chain.types import InvalidAddress, parse_address
 from underkeel.accounts import require_chains
+from underkeel.cli import format as fmt
 from underkeel.cli.options import Globals
-from underkeel.cli.output import console, log_to_stderr, print_document, progress
+from underkeel.cli.output import (
+    console,
+    log_to_stderr,
+    print_document,
+    progress,
+    say_written,
+)
 from underkeel.config.load import load
 from underkeel.errors import AppError, Exit, UsageError
 from underkeel.scan.engines import engine_of
@@ -69,7 +76,10 @@ def run_scan(
         found = scan(config, request, chosen, tell)
     if picture is not None:
         _write(picture, svg(found))
+        say_written(options, picture)
     _show(options, output, found)
+    if output.target is not None:
+        say_written(options, output.target)
     counts = found.counts
     return Exit.CHAIN if counts.unread and counts.unread == counts.accounts else Exit.OK
 
@@ -145,7 +155,7 @@ def report(found: Scan) -> RenderableType:
     at, counts = found.at, found.counts
     parts: list[RenderableType] = [
         Text(f"{found.market.name} on {found.chain} (chain {at.chain_id})", style="bold"),
-        Text(f"block {at.number} {at.hash[:10]}"),
+        Text(f"block {at.number:,} {at.hash[:10]} · {fmt.age(int(time.time()) - at.timestamp)}"),
         _rows(found.rows),
         Text(
             f"{counts.accounts:,} accounts, {counts.borrowers:,} with debt, "

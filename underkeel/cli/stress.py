@@ -12,7 +12,13 @@ from risk.greeks import net
 from risk.market.types import Covariance
 from underkeel.accounts import accounts_of, require_chains
 from underkeel.cli.options import Globals
-from underkeel.cli.output import console, log_to_stderr, print_document, progress
+from underkeel.cli.output import (
+    console,
+    log_to_stderr,
+    print_document,
+    progress,
+    say_written,
+)
 from underkeel.cli.reports import exit_of
 from underkeel.cli.stress_tables import stress_report
 from underkeel.cli.tables import headline
@@ -124,6 +130,7 @@ def show_stress(options: Globals, given: Sequence[str], wanted: Asked) -> Exit:
         report = played(config, portfolio, known, wanted, tell)
     if wanted.plot is not None:
         _draw(report, wanted.plot)
+        say_written(options, wanted.plot)
     if options.json:
         print_document(stress_document(report, time.time()))
     else:

@@ -202,7 +202,10 @@ def _place(options: Globals, name: str) -> tuple[Config, Path]:
     refuse_secrets([name])
     config = load(options.config)
     _checked_name(config, name, new=False)
-    return config, keys_folder(config.path) / f"{name}.json"
+    path = keys_folder(config.path) / f"{name}.json"
+    if path.exists():  # said before anything is asked or a key is stretched
+        raise ConfigError([f"{path} exists already; choose another name"])
+    return config, path
 
 
 def _checked_name(config: Config, name: str, *, new: bool = True) -> None:

@@ -19,7 +19,7 @@ def read_plan(path: Path) -> Plan:
     try:
         return load(raw)
     except PlanUnreadable as error:
-        raise UsageError(f"{path} {error}") from None
+        raise UsageError(f"{path}: {error}") from None
 
 
 def chain_of(config: Config, plan: Plan) -> str:

@@ -64,6 +64,8 @@ def caption(node: Node, labels: Mapping[str, str]) -> tuple[str, str]:
         protocol = parts[1] if len(parts) > 1 else name
         return labels.get(name, protocol), _short(parts[3] if len(parts) > 3 else name)
     what = node.kind.value
+    if node.kind is NodeKind.CHAIN:
+        return what, name.removeprefix("chain:")
     if node.facts is not None:
         if node.facts.safe is not None:
             what = f"safe {node.facts.safe.threshold} of {len(node.facts.safe.owners)}"

@@ -60,6 +60,7 @@ def test_create__password_file__writes_a_private_keystore_and_the_config(folder:
     again = run("wallet", "create", "ops", "--password-file", "pw")
     assert again.exit_code == 4
     assert "exists already" in again.stderr
+    assert "exists already" in run("wallet", "create", "ops").stderr  # before anything is asked
 
 
 def test_import__pipe_and_keystore__are_the_same_account(folder: Path) -> None:
