@@ -18,7 +18,9 @@ import "./Types.sol";
 ///   - watched tokens, the lending protocol and the lenders are what they are taken for, and no
 ///     two watched balances are one (the native coin and a token that mirrors it), and
 ///   - the account itself has granted the rules' targets no allowance, directly or by Permit2, of
-///     what is not watched, and holds nothing with them, or the rules' pins leave no use for it,
+///     what is not watched, and holds nothing with them, or the rules' pins leave no use for it, and
+///   - nothing is owed to the account that anybody may have paid out to it meanwhile, such as
+///     unclaimed rewards in a watched token: that would pass for worth gained,
 /// then of the account's worth (watched and priced tokens in hand, plus supply, less debt), valued
 /// by that oracle, he takes at most
 ///   - in one execution: min(maxLossBps · equity, what is left of maxWindowLoss),
