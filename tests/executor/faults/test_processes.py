@@ -79,23 +79,24 @@ def test_fault_12__crash_loop_with_random_fees__spent_and_reserved_within_the_ca
     """Invariant: spent + reserved ≤ cap, always, whatever crashes and whatever fees do."""
     rng = random.Random(12)
     cap = 6 * 21_000 * 20 * GWEI
-    for number in range(40):
-        place.intent(number + 1, fee_cap_abs=rng.randrange(2, 40) * GWEI)
-    for _ in range(20 * SOAK):
+    for number in range(20 * SOAK):
+        if len(place.open()) < 3:
+            place.intent(number + 1, fee_cap_abs=rng.randrange(2, 40) * GWEI)
         place.base_fee(rng.choice([0.5, 1, 2, 5, 20]))
         place.node.mine(rng.randrange(3))
         place.die(rng.randrange(6, 40), ticks=rng.randrange(1, 4), mine=True, cap=cap)
         assert spent_and_reserved(place) <= cap
         if rng.random() < 0.2:
             place.drop()
-    states = {i.state for i in place.journal.intents(place.node.chain_id, place.wallet)}
-    assert S.APPROVED in states, "the cap stops some"
+    dear = place.intent(1 << 30, fee_cap_abs=1_000 * GWEI)
     running = place.start(cap=cap)
-    for _ in range(4 + DEPTH):
-        running.tick()
-        place.base_fee()
+    for _ in range(3 * (1 + DEPTH)):
+        place.base_fee(300)
         place.node.mine()
+        reports = {id_: what for id_, _, what in running.tick()}
         assert spent_and_reserved(place) <= cap
+    assert "cap of the day" in reports[dear.id]
+    assert place.state(dear) is S.APPROVED
 
 
 def test_fault_19__paused_mid_flight__no_new_signature_and_what_flies_lands(place: Place) -> None:
