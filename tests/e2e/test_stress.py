@@ -117,6 +117,7 @@ def test_stress__plot__writes_a_picture(
     ("args", "said"),
     [
         ("--scenario march2020", "did you mean 'march-2020'"),
+        ("--scenario protocol-aave-v3", "leave --scenario out"),
         ("--grid ETH", "write --grid ETH,BTC"),
         ("--grid ETHH,BTC", "did you mean 'ETH'"),
         ("--paths 5", "between 100 and"),

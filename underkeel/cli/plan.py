@@ -7,6 +7,7 @@ from pathlib import Path
 from executor.plan.types import Blocked, Infeasible, Plan
 from underkeel.accounts import require_chains
 from underkeel.cache import write_whole
+from underkeel.cli import format as fmt
 from underkeel.cli.options import Globals
 from underkeel.cli.output import (
     console,
@@ -36,6 +37,8 @@ def show_plan(options: Globals, name: str, asked: Asked, target: Path | None) ->
         print_document(document)
     else:
         console(options).print(plan_report(made, config.settings.timezone))
+    if isinstance(made.planned, Plan) and (over := told_over(made.planned, int(time.time()))):
+        console(options, stderr=True).print(over, style="yellow")
     if target is not None and isinstance(made.planned, Plan):
         data = document.model_dump(mode="json", by_alias=True)
         text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
@@ -48,3 +51,10 @@ def show_plan(options: Globals, name: str, asked: Asked, target: Path | None) ->
         case Infeasible() | Blocked():
             return Exit.ERROR
     return Exit.OK
+
+
+def told_over(plan: Plan, now: int) -> str | None:
+    """Return a warning where a plan is over before it is made, since its block is old."""
+    if not plan.expired(now):
+        return None
+    return f"! this plan is over already: its block is from {fmt.age(now - plan.time)}"

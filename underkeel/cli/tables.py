@@ -87,7 +87,8 @@ def worth_line(portfolio: Portfolio) -> Text:
         line.append(" — partial: " if sums.partial else "", style="bold yellow")
     if sums.partial:
         missing = len(sums.unpriced) + len(unknowns(portfolio))
-        line.append(f"{missing} parts have no price or were not read", style="yellow")
+        parts = "1 part has" if missing == 1 else f"{missing} parts have"
+        line.append(f"{parts} no price, or could not be read", style="yellow")
     return line
 
 

@@ -58,6 +58,8 @@ class Library(_Strict):
     def scenario(self, name: str) -> Scenario:
         """Return a scenario by name; raises `UsageError` with the nearest name."""
         found = self.scenarios.get(name)
+        if found is None and name.startswith(("oracle-", "protocol-")):
+            raise UsageError(f"--scenario {name}: it is made from positions; leave --scenario out")
         if found is None:
             hint = did_you_mean(name, self.scenarios)
             raise UsageError(f"--scenario: there is no {name!r}; {hint}")
