@@ -24,6 +24,8 @@ SCRYPT_N: Final = 1 << 18
 """As geth's standard: 256 MB and about a second."""
 MEMORY_MOST: Final = 1 << 30
 """Bytes that a keystore's scrypt may ask for."""
+WORK_MOST: Final = 4 << 30
+"""Bytes that all its lanes together may go through: some 20 seconds."""
 ROUNDS_MOST: Final = 10_000_000
 """Rounds of PBKDF2 that a keystore may ask for; such files are read and not made."""
 PASSWORD_LEAST: Final = 8
@@ -145,7 +147,7 @@ def _derivation(kind: Any, params: Any) -> str | None:
     n, r, p, c = (number or 0 for number in numbers)
     if kind == "scrypt":
         sound = n > 1 and n & (n - 1) == 0 and r > 0 and 0 < p <= 16
-        if not sound or 128 * n * r > MEMORY_MOST:
+        if not sound or 128 * n * r > MEMORY_MOST or 128 * n * r * p > WORK_MOST:
             return "its scrypt asks for more than any honest wallet does"
     elif kind == "pbkdf2":
         if not 0 < c <= ROUNDS_MOST or params.get("prf") != "hmac-sha256":

@@ -5,8 +5,9 @@ one hash only if they are equal. A file is believed only if it has the hash that
 """
 
 import hashlib
+import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -20,6 +21,11 @@ from executor.plan.types import Plan
 
 MAX_BYTES: Final = 4_000_000
 HASH_PREFIX: Final = b"underkeel.plan/1\n"
+ID: Final = re.compile(r"0x[0-9a-f]{64}")
+WORD: Final = 1 << 256
+SECONDS: Final = 1 << 48
+GAS_LEAST: Final = 21_000
+GAS_MOST: Final = 1 << 40
 
 
 class PlanUnreadable(ValueError):
@@ -63,7 +69,29 @@ def from_data(data: Any, wanted_hash: str | None = None) -> Plan:
             f"the plan's hash is {plan.hash}, and the file says {wanted_hash}: it was changed; "
             "make the plan anew"
         )
+    if odd := next(_odd(plan), None):
+        raise PlanUnreadable(f"{odd}: no plan of ours says that")
     return plan
+
+
+def _odd(plan: Plan) -> Iterator[str]:
+    """Yield numbers and ids that no transaction could have: a hash that fits proves nothing."""
+    times = (plan.time, plan.expires_at, plan.block.timestamp)
+    if not all(0 <= time < SECONDS for time in times):
+        yield "a time is out of range"
+    if min(plan.cost.gas_used, plan.cost.gas_price, plan.other_cost_wei, plan.value_wei or 0) < 0:
+        yield "a cost is below zero"
+    if len({step.id for step in plan.steps}) != len(plan.steps):
+        yield "two steps have one id"
+    for i, step in enumerate(plan.steps):
+        if not ID.fullmatch(step.id):
+            yield f"plan.steps[{i}].id is no id"
+        if not 0 <= step.call.value < WORD:
+            yield f"plan.steps[{i}].call.value is out of range"
+        if not (0 <= step.gas_used < GAS_MOST and GAS_LEAST <= step.gas_limit < GAS_MOST):
+            yield f"the gas of plan.steps[{i}] is out of range"
+        if step.deadline is not None and not 0 <= step.deadline < SECONDS:
+            yield f"plan.steps[{i}].deadline is out of range"
 
 
 def load(raw: bytes) -> Plan:
@@ -122,7 +150,7 @@ def _text(kind: Any, data: str, where: str) -> Any:
     try:
         if kind is int:
             number = int(data)
-            if str(number) == data:
+            if str(number) == data and abs(number) < WORD:
                 return number
         elif kind is bytes:
             if data.startswith("0x") and data == data.lower():

@@ -15,6 +15,7 @@ from world.actors import aave, tokens
 from world.anvil import Anvil
 from world.world import World
 
+from executor.plan import codec
 from tests.e2e.conftest import Ran
 from tests.support.proxy import Proxy
 from underkeel.cli.options import Globals
@@ -356,3 +357,27 @@ def test_dry_run__every_command_and_option__sends_nothing(desk: Desk) -> None:
     assert asked
     assert [method for method in asked if method.startswith(SENDING)] == []
     assert "eth_call" in asked
+
+
+def test_execute__file_made_by_hand_under_the_id_of_another_call__is_refused(desk: Desk) -> None:
+    """What would be shown is not what the journal would have signed."""
+    path = desk.plan()
+    plan = read_plan(path)
+    desk.folder.joinpath("state").mkdir(exist_ok=True)
+    journal = open_journal(load(desk.config()))
+    assert journal is not None
+    journal.record(intents_of(plan, 10**11)[0])
+    journal.close()
+    first = replace(plan.steps[0], call=replace(plan.steps[0].call, data=b""))
+    crafted = replace(plan, steps=(first, *plan.steps[1:]))
+    document = json.loads(path.read_bytes()) | {
+        "hash": crafted.hash,
+        "plan": codec.to_data(crafted),
+    }
+    path.write_text(json.dumps(document))
+    before = desk.nonce()
+    for flags in ((), ("--execute", "--yes")):
+        ran = desk.run("execute", path, *flags)
+        assert ran.code == 2, ran.out + ran.err
+        assert "is recorded as another call" in ran.err
+    assert desk.nonce() == before

@@ -30,7 +30,7 @@ from underkeel.errors import ChainDown, ConfigError, Exit, PolicyRefused, UsageE
 from underkeel.execution.desk import runner_for
 from underkeel.execution.facts import Observer
 from underkeel.execution.limits import max_fee
-from underkeel.execution.live import Ended, carry_out, open_journal, worst
+from underkeel.execution.live import Ended, carry_out, open_journal, same, worst
 from underkeel.execution.plan_file import chain_of, read_plan
 from underkeel.execution.preview import Shown, preview, total_usd
 from underkeel.execution.steps import intents_of
@@ -166,7 +166,9 @@ def _left(journal: Journal | None, intents: Sequence[Intent]) -> tuple[Intent, .
         return tuple(intents)
     happened = (State.DONE, State.MINED)
     recorded = [journal.intent(intent.id) for intent in intents]
-    for known in recorded:
+    for known, intent in zip(recorded, intents, strict=True):
+        if known is not None and not same(known, intent):
+            raise UsageError(f"{known.id[:10]} is recorded as another call: make a new plan")
         if known is not None and known.state in (State.CANCELLED, State.REVERTED):
             raise UsageError(
                 f"{known.id[:10]} of this plan is {known.state} ({known.reason}): make a new plan"

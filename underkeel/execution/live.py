@@ -1,5 +1,6 @@
 """Carry intents out, pass by pass, and say how each ended."""
 
+import contextlib
 import os
 import socket
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from chain.transactions import Transaction
-from executor.journal.errors import JournalError
+from executor.journal.errors import IntentConflict, JournalError
 from executor.journal.journal import Journal
 from executor.run.ports import Policy
 from executor.run.runner import Busy, Report, Runner
@@ -125,12 +126,7 @@ def carry_out(
 
     Raises `AppError` where another process acts for the wallet.
     """
-    for intent in intents:
-        known = journal.intent(intent.id)
-        if known is None:
-            journal.record(intent)
-        elif known.state is State.HELD:
-            journal.wish(intent.id, "release")  # carrying it out again is the owner's word
+    _recorded(journal, intents)
     said: dict[str, str] = {}
     refused: set[str] = set()
     try:
@@ -153,8 +149,37 @@ def carry_out(
             time.sleep(POLL_S)
     except KeyboardInterrupt:
         return tuple(_ended(journal, intent.id, refused) for intent in intents)
+    except JournalError as error:  # the lease is another's, or the journal is another chain's
+        tell(f"stopped: {error}")
+        return tuple(_ended(journal, intent.id, refused) for intent in intents)
     finally:
-        runner.close()
+        with contextlib.suppress(JournalError):  # on a full disk it ends by itself
+            runner.close()
+
+
+def same(known: Intent, intent: Intent) -> bool:
+    """Whether a recorded intent is the one that a plan now means by its id.
+
+    Caps of the owner may have changed since, and what is said of costs.
+    """
+    return (known.chain_id, known.wallet, known.account, known.call, known.guard) == (
+        *(intent.chain_id, intent.wallet, intent.account, intent.call, intent.guard),
+    )
+
+
+def _recorded(journal: Journal, intents: Sequence[Intent]) -> None:
+    """Record what is new; raises `AppError` where that cannot be."""
+    try:
+        for intent in intents:
+            known = journal.intent(intent.id)
+            if known is None:
+                journal.record(intent)
+            elif not same(known, intent):
+                raise IntentConflict(intent.id)
+            elif known.state is State.HELD:
+                journal.wish(intent.id, "release")  # carrying it out again is the owner's word
+    except JournalError as error:
+        raise AppError(f"{error}: nothing of this plan was signed now") from None
 
 
 def worst(ended: Sequence[Ended]) -> Exit:

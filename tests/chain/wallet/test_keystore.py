@@ -116,12 +116,13 @@ def sound(**change: object) -> dict[str, object]:
         sound(kdfparams={"dklen": 32, "n": 2**40, "r": 8, "p": 1}),
         sound(kdfparams={"dklen": 32, "n": 1000, "r": 8, "p": 1}),
         sound(kdfparams={"dklen": 32, "n": 1 << 12, "r": 8, "p": 10**9}),
+        sound(kdfparams={"dklen": 32, "n": 1 << 20, "r": 8, "p": 16}),
         sound(kdfparams={"dklen": 32, "n": "4096", "r": 8, "p": 1}),
         sound(kdf="pbkdf2", kdfparams={"dklen": 32, "c": 10**12, "prf": "hmac-sha256"}),
         sound(kdfparams={"dklen": 32, "n": FAST, "r": 8, "p": 1}),
         sound(mac="zz"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_unlock__hostile_or_damaged_file__refused_fast(document: object, tmp_path: Path) -> None:
     path = tmp_path / "x.json"

@@ -120,3 +120,30 @@ def damaged(path: str, value: object) -> dict[str, Any]:
 def test_load__what_is_no_plan__says_why(raw: bytes, said: str) -> None:
     with pytest.raises(codec.PlanUnreadable, match=said):
         codec.load(raw)
+
+
+STEP = PLAN.steps[0]
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        replace(PLAN, expires_at=1 << 60),
+        replace(PLAN, time=-1),
+        replace(PLAN, cost=replace(PLAN.cost, gas_price=-1)),
+        replace(PLAN, value_wei=-1),
+        replace(PLAN, chain_id=10**4000),
+        replace(PLAN, steps=(STEP, STEP)),
+        replace(PLAN, steps=(replace(STEP, id="0"),)),
+        replace(PLAN, steps=(replace(STEP, call=Call(OWNER, -1, b"")),)),
+        replace(PLAN, steps=(replace(STEP, call=Call(OWNER, 1 << 256, b"")),)),
+        replace(PLAN, steps=(replace(STEP, gas_limit=0),)),
+        replace(PLAN, steps=(replace(STEP, gas_used=1 << 60),)),
+        replace(PLAN, steps=(replace(STEP, deadline=-5),)),
+    ],
+    ids=range(12),
+)
+def test_load__made_by_hand_with_a_hash_that_fits__no_transaction_could_be_so(plan: Plan) -> None:
+    crafted = document(hash=plan.hash, plan=codec.to_data(plan))
+    with pytest.raises(codec.PlanUnreadable, match=r"no plan of ours|not what belongs"):
+        codec.load(json.dumps(crafted).encode())
