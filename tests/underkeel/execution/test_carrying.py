@@ -1,0 +1,54 @@
+"""What a run says when the journal, not the chain, is what fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from executor.journal.errors import LeaseLost, NotWritten
+from executor.journal.journal import Journal
+from executor.types import State
+from tests.executor.samples import intent
+from underkeel.errors import AppError
+from underkeel.execution.live import End, carry_out
+
+
+class Broken:
+    """A runner whose journal is lost to another, and whose disk is full at the end."""
+
+    def tick(self) -> list[Any]:
+        raise LeaseLost("0xW", 3)
+
+    def close(self) -> None:
+        raise NotWritten("disk full")
+
+
+def carried(journal: Journal, wanted: Any, said: list[str]) -> Any:
+    runner: Any = Broken()
+    return carry_out(runner, journal, [wanted], until_final=False, stop_at=0.0, tell=said.append)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal.open(f"sqlite:///{tmp_path / 'journal.sqlite'}", mode="live")
+
+
+def test_carry_out__lease_lost_and_disk_full__ends_are_told(journal: Journal) -> None:
+    said: list[str] = []
+    (ended,) = carried(journal, replace(intent(), state=State.APPROVED), said)
+    assert ended.end is End.WAITING
+    assert "another process acts" in said[0]
+
+
+def test_carry_out__id_of_another_call__nothing_is_done(journal: Journal) -> None:
+    wanted = replace(intent(), state=State.APPROVED)
+    journal.record(wanted)
+    other = replace(wanted, call=replace(wanted.call, value=wanted.call.value + 1))
+    with pytest.raises(AppError, match="nothing of this plan was signed"):
+        carried(journal, other, [])
+    # Caps may have changed since it was recorded.
+    (ended,) = carried(journal, replace(wanted, fee_cap_abs=wanted.fee_cap_abs + 1), [])
+    assert ended.end is End.WAITING
