@@ -28,6 +28,8 @@ from chain.wire import Ask
 T = TypeVar("T")
 H = TypeVar("H", bound=Hashable)
 
+NONCE_END: Final = 1 << 48
+"""No account ever sends so many: who says so lies, and no journal could keep it."""
 HISTORY_BLOCKS: Final = 20
 
 
@@ -187,7 +189,7 @@ class Sender:
 
     def nonce(self, wallet: Address, at: BlockRef) -> int:
         """Return how many transactions the wallet had sent at a block."""
-        return self._one(Ask("eth_getTransactionCount", [wallet, _pin(at)]), wire.quantity)
+        return self._one(Ask("eth_getTransactionCount", [wallet, _pin(at)]), _count)
 
     def balance(self, wallet: Address, at: BlockRef) -> int:
         """Return the wallet's coins at a block, in wei."""
@@ -204,7 +206,7 @@ class Sender:
         for endpoint in self.client.pool.ranked():
             try:
                 (answer,) = endpoint.post([Ask("eth_getTransactionCount", [wallet, "pending"])])
-                counts.append(wire.quantity(endpoint.label, answer))
+                counts.append(_count(endpoint.label, answer))
             except EndpointError as error:
                 endpoint.failed(error)
         return max(counts, default=0)
@@ -235,7 +237,7 @@ class Sender:
 
         def count(number: int) -> int:
             ask = Ask("eth_getTransactionCount", [wallet, hex(number)])
-            return self._one(ask, wire.quantity)
+            return self._one(ask, _count)
 
         if count(high) <= nonce:
             return None
@@ -288,6 +290,14 @@ def _send(endpoint: Endpoint, raw: bytes, hash_: str) -> Outcome:
 
 def _pin(at: BlockRef) -> dict[str, str]:
     return {"blockHash": at.hash}
+
+
+def _count(label: str, answer: Any) -> int:
+    """Return a number of transactions that an account could have sent."""
+    found = wire.quantity(label, answer)
+    if found >= NONCE_END:
+        raise Malformed(label, f"{found} transactions of one account")
+    return found
 
 
 def _word(label: str, answer: Any) -> int:

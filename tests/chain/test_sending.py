@@ -175,6 +175,15 @@ def test_agreed__one_of_three_lies__the_others_are_believed() -> None:
     assert made.nonce(WALLET, made.head()) == 4
 
 
+@pytest.mark.parametrize("lie", [1 << 48, (1 << 64) - 1, (1 << 256) - 1])
+def test_nonce__no_account_has_sent_so_many__is_no_answer(lie: int) -> None:
+    """Signing or recording it would raise, with perhaps something in flight."""
+    made = sender(Scripted("liar", **nonces(lie)))
+    with pytest.raises(ChainError):
+        made.nonce(WALLET, made.head())
+    assert made.pending(WALLET) == 0
+
+
 def test_agreed__one_of_two_lies__nothing_is_believed() -> None:
     made = sender(Scripted("liar", **nonces(9)), Scripted("a", **nonces(4)), quorum=2)
     with pytest.raises(Disagreement):

@@ -381,3 +381,28 @@ def test_execute__file_made_by_hand_under_the_id_of_another_call__is_refused(des
         assert ran.code == 2, ran.out + ran.err
         assert "is recorded as another call" in ran.err
     assert desk.nonce() == before
+
+
+class NoViews(Proxy):
+    """A node that has nothing to say to any `eth_call`."""
+
+    def ask(self, request: bytes) -> bytes:
+        asked = json.loads(request)
+        methods = {one["id"]: one["method"] for one in (asked if type(asked) is list else [asked])}
+        said = json.loads(super().ask(request))
+        for one in said if isinstance(said, list) else [said]:
+            if methods[one["id"]] == "eth_call":
+                one.pop("error", None)
+                one["result"] = "0x"
+        return json.dumps(said).encode()
+
+
+def test_execute__what_may_be_called_cannot_be_read__is_a_refusal(desk: Desk) -> None:
+    plan, before = desk.plan(), desk.nonce()
+    with NoViews(desk.world.node.url) as proxy:
+        desk.config(url=proxy.url)
+        ran = desk.run("execute", plan)
+        assert ran.code == 6, ran.out + ran.err
+        assert "no-policy: getPool: answered 0 bytes" in " ".join(ran.out.split())
+        assert desk.run("execute", plan, "--execute", "--yes").code == 6
+    assert desk.nonce() == before

@@ -189,7 +189,10 @@ class Observer:
         if report.at is None or report.valuation is None:
             return Known(at, None, {}, red=False, cause=report.cause)
         snapshot = self.client.snapshot(report.at)
-        prices, limits = snapshot.run(self._priced(report, report.valuation.book))
+        try:
+            prices, limits = snapshot.run(self._priced(report, report.valuation.book))
+        except ReadFailed as failed:
+            return Known(at, None, {}, red=False, cause=self.config.scrub(str(failed)))
         if limits is not None and self.max_usd is not None:
             limits = replace(limits, max_tx_usd_e6=min(limits.max_tx_usd_e6, self.max_usd))
         return Known(report.at, limits, prices, _red(report))

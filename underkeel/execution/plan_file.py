@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from executor.plan.codec import PlanUnreadable, load
+from executor.plan.codec import MAX_BYTES, PlanUnreadable, load
 from executor.plan.types import Plan
 from underkeel.config.load import Config
 from underkeel.config.problems import did_you_mean
@@ -12,7 +12,8 @@ from underkeel.errors import UsageError
 def read_plan(path: Path) -> Plan:
     """Return the plan of a file; raises `UsageError` for anything but a whole, unchanged one."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         what = error.strerror or type(error).__name__
         raise UsageError(f"{path}: {what}; write one with `underkeel plan NAME --out`") from None
