@@ -100,12 +100,17 @@ def open_journal(config: Config, *, create: bool = True) -> Journal | None:
         path = folder / "journal.sqlite"
         if not create and not path.exists():
             return None
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise AppError(f"{folder} cannot be made ({error.strerror})") from None
         url, mark = f"sqlite:///{path}", folder / "journal.mark"
     try:
         return Journal.open(url, mode="live", mark=mark)
     except JournalError as error:
         raise AppError(str(error)) from None
+    except OSError as error:
+        raise AppError(f"{mark} cannot be read ({error.strerror})") from None
 
 
 def holder() -> str:

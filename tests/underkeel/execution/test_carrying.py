@@ -12,8 +12,9 @@ from executor.journal.errors import LeaseLost, NotWritten
 from executor.journal.journal import Journal
 from executor.types import State
 from tests.executor.samples import intent
+from underkeel.config.load import load
 from underkeel.errors import AppError
-from underkeel.execution.live import End, carry_out
+from underkeel.execution.live import End, carry_out, open_journal
 
 
 class Broken:
@@ -52,3 +53,19 @@ def test_carry_out__id_of_another_call__nothing_is_done(journal: Journal) -> Non
     # Caps may have changed since it was recorded.
     (ended,) = carried(journal, replace(wanted, fee_cap_abs=wanted.fee_cap_abs + 1), [])
     assert ended.end is End.WAITING
+
+
+@pytest.mark.parametrize("what", ["folder", "mark"])
+def test_open_journal__state_that_cannot_be__is_an_error_of_ours(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    if what == "folder":
+        state.write_text("a file")
+    else:
+        (state / "journal.mark").mkdir(parents=True)
+    monkeypatch.setenv("UNDERKEEL_STATE_DIR", str(state))
+    path = tmp_path / "underkeel.toml"
+    path.write_text("version = 1")
+    with pytest.raises(AppError, match="cannot be"):
+        open_journal(load(path))
