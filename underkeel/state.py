@@ -13,7 +13,7 @@ def state_folder(environ: Mapping[str, str] | None = None) -> Path:
     environ = os.environ if environ is None else environ
     if given := environ.get("UNDERKEEL_STATE_DIR"):
         return Path(given)
-    home = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "~")) / ".local/state")
+    home = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or "~") / ".local/state")
     return Path(home).expanduser() / "underkeel"
 
 

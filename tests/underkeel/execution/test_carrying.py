@@ -15,6 +15,7 @@ from tests.executor.samples import intent
 from underkeel.config.load import load
 from underkeel.errors import AppError
 from underkeel.execution.live import End, carry_out, open_journal
+from underkeel.state import state_folder
 
 
 class Broken:
@@ -69,3 +70,8 @@ def test_open_journal__state_that_cannot_be__is_an_error_of_ours(
     path.write_text("version = 1")
     with pytest.raises(AppError, match="cannot be"):
         open_journal(load(path))
+
+
+def test_state_folder__empty_home__is_not_the_current_folder() -> None:
+    assert state_folder({"HOME": ""}).is_absolute()
+    assert state_folder({"HOME": "/h"}) == Path("/h/.local/state/underkeel")
