@@ -58,6 +58,14 @@ def environments(chosen: Sequence[Contestant]) -> tuple[dict[str, Environment], 
     return found, missing
 
 
+def _wanted(size: Size, texts: Sequence[str] | None) -> bool:
+    """Whether a size is asked for: by its whole name, or by a part where that is none's whole."""
+    whole = {str(one) for one in FULL}
+    return not texts or any(
+        text == str(size) if text in whole else text in str(size) for text in texts
+    )
+
+
 def main() -> int:
     """Measure, print, write; return 1 if a contestant is missing, failed, or read otherwise."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -70,8 +78,7 @@ def main() -> int:
     if not (args.quick or args.only or args.sizes or args.page):
         args.page = DOCS
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
-    sizes = [size for size in (QUICK if args.quick else FULL)
-             if not args.sizes or any(text in str(size) for text in args.sizes)]  # fmt: skip
+    sizes = [size for size in (QUICK if args.quick else FULL) if _wanted(size, args.sizes)]
     if not sizes:
         parser.error("no size is called so; they are " + ", ".join(str(s) for s in FULL))
     chosen = [c for c in CONTESTANTS if not args.only or any(o in c.name for o in args.only)]

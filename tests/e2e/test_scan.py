@@ -172,7 +172,7 @@ def test_scan__by_address_and_from_a_file__reads_just_those(crowd: Crowd, tmp_pa
 @pytest.mark.parametrize(
     ("args", "market", "cause"),
     [
-        ((), "bigg", "there is no aave-v3 market 'bigg'"),
+        ((), "bigg", "there is no aave-v3 or compound-v2 market 'bigg'"),
         ((), "0x12", "0x12"),
         (("--chain", "mars"), "big", "--chain 'mars' is not in the config"),
         (("--curve", "moon"), "big", "no price is called 'moon'"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from world.actors import aave, morpho
+from world.actors import aave, compound, morpho
 from world.actors.crowd import MARKETS, random_accounts
 from world.anvil import Anvil
 from world.world import World
@@ -12,6 +12,11 @@ from world.world import World
 def holdings(world: World[Anvil], market: str, user: str) -> object:
     if market == "morpho":
         return [morpho.position(world, name, user) for name in world.book["morpho"]["markets"]]
+    if market == "compound-v2":
+        ctokens = [compound.ctoken(world, name) for name in compound.CONTRACTS]
+        return [
+            (one.call("balanceOf", user), one.call("borrowBalanceStored", user)) for one in ctokens
+        ]
     return aave.account_data(world, market, user)
 
 

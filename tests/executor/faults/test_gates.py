@@ -22,7 +22,7 @@ from tests.executor.policy.scene import (
 TRADING = {
     selector: replace(grant, swaps=True) for selector, grant in LIMITS.grants[TARGET].items()
 }
-SWAPPING = replace(LIMITS, grants=LIMITS.grants | {TARGET: TRADING})
+SWAPPING = replace(LIMITS, grants={**LIMITS.grants, TARGET: TRADING})
 FAULTS = {
     "stale": replace(PRICES[USDC], updated_at=NOW - 90_000),
     "20% above": replace(PRICES[USDC], gap_bps=2_000),

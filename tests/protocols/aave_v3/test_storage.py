@@ -11,7 +11,7 @@ from world.actors.crowd import random_accounts
 from world.anvil import Anvil
 from world.world import World
 
-from chain.bulk import Answers, NoLens
+from chain.bulk import Answers, Bulk, NoLens, Step
 from chain.endpoint import Path
 from chain.types import Address, checksum
 from protocols.aave_v3.bulk import read_columns
@@ -97,16 +97,30 @@ def test_storage__of_an_honest_market__is_the_same_cold_and_warm(
 def test_storage__warm__is_two_rounds_more_than_the_first(crowd: Crowd) -> None:
     layouts = Layouts()
     with crowd.client() as chain:
-        posts = []
+        rounds = []
         for _ in range(3):
             snapshot = chain.snapshot(chain.head())
-            snapshot.bulk(
-                read_columns(crowd.root, crowd.owners, snapshot.at, sources=False, storage=layouts)
+            steps: list[Step] = []
+            program = read_columns(
+                crowd.root, crowd.owners, snapshot.at, sources=False, storage=layouts
             )
-            posts.append(snapshot.stats.posts)
+            snapshot.bulk(noted(program, steps))
+            rounds.append(len(steps))
     emodes = 1  # which categories are in use is only known when the flags are
-    assert posts[-1] <= 3 + emodes
-    assert posts[0] > posts[-1]
+    assert rounds[-1] <= 3 + emodes
+    assert rounds[0] > rounds[-1]
+
+
+def noted(program: Bulk[Columns], steps: list[Step]) -> Bulk[Columns]:
+    """Run a reader, and note its steps: a slow node may get one in several requests."""
+    step = next(program)
+    try:
+        while True:
+            steps.append(step)
+            step = program.send((yield step))
+    except StopIteration as stop:
+        columns: Columns = stop.value
+        return columns
 
 
 @pytest.mark.parametrize("path", [Path.INITCODE, Path.MULTICALL3, Path.SINGLE])
