@@ -154,6 +154,7 @@ def _wait(options: Globals, invite: Callable[[], None]) -> None:
             print("Enter ends the chain. ", end="", file=sys.stderr, flush=True)
             sys.stdin.readline()
         else:
+            print("The chain stays up; Ctrl-C, or a termination, ends it.", file=sys.stderr)
             signal.pause()
     except KeyboardInterrupt:
         print(file=sys.stderr)
