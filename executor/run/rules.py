@@ -200,6 +200,8 @@ def refused(view: View) -> Action | None:
     """Do as the policy says; what is already signed is only sent again."""
     if view.refused is None:
         return None
+    if view.intent.filler:
+        return Wait(f"the policy refuses: {view.refused.reason}")
     if view.refused.lasting:
         return Move(S.HELD, view.refused.reason)
     if view.intent.state is S.NONCED:
@@ -291,7 +293,7 @@ def replace(view: View) -> Action | None:
     if waited < wait and newest.reply != UNDERPRICED:
         return None
     if view.intent.state is S.CANCELLING or view.intent.filler:
-        priced = _priced_noop(view)
+        priced = None if view.refused is not None else _priced_noop(view)
         return Sign(Kind.NOOP, priced) if priced is not None else None
     if view.refused is not None:
         return None
@@ -324,7 +326,7 @@ def _priced(view: View, previous: Fees | None) -> Fees | None:
 
 
 def _priced_noop(view: View) -> Fees | None:
-    """Price a no-op: never dearer than what its nonce had reserved."""
+    """Price a no-op: by the market, and as low as it can be where the policy refuses that."""
     previous = view.previous
     wanted = view.seen.market.fees(urgent=True)
     if previous is None:
@@ -334,6 +336,8 @@ def _priced_noop(view: View) -> Fees | None:
     least = fees.replacement(previous, Fees(0, 0))
     if least.cap > ceiling:
         return None
+    if view.refused is not None:
+        return least
     better = fees.replacement(previous, wanted)
     return Fees(min(better.tip, ceiling), min(better.cap, ceiling))
 

@@ -266,11 +266,16 @@ class Runner:
         self, lease: Lease, now: Scene, view: View, kind: Kind, priced: fees.Fees
     ) -> str | None:
         transaction = self._transaction(view.intent, kind, priced)
+        ledger = self._ledger(now)
         usd_e6: int | None = None
-        if kind is Kind.EFFECT:
-            verdict = self._policy.verdict(view.intent, transaction, self._ledger(now))
+        # A no-op that costs no more than its nonce has reserved already adds nothing to any sum.
+        if kind is Kind.EFFECT or transaction.most_wei > _reserved(ledger, view.intent):
+            verdict = self._policy.verdict(view.intent, transaction, ledger)
             if isinstance(verdict, Refused):
-                return self._do(lease, now, view, decide(replace(view, refused=verdict)))
+                if view.refused is not None:  # the cheapest no-op too
+                    return f"the policy refuses: {verdict.reason}"
+                view = replace(view, refused=verdict)
+                return self._do(lease, now, view, decide(view))
             usd_e6 = verdict.usd_e6
         self._journal.check(lease)  # an epoch that is over does not reach the key
         raw = self._signer.sign(transaction)
@@ -318,3 +323,8 @@ class Runner:
                     log.info("%s: %s %s", outcome.endpoint, outcome.reply, outcome.text)
                 replies[attempt.k] = best([outcome.reply for outcome in outcomes]).value
         self._journal.commit(lease, view.intent, sent(view, ks, public, replies))
+
+
+def _reserved(ledger: Ledger, intent: Intent) -> int:
+    """Return the wei that one intent's live payloads may take already."""
+    return max((s.wei for s in ledger.spends if s.live and s.intent == intent.id), default=0)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from chain.transactions import Transaction
+from chain.transactions import Transaction, no_op
 from executor.journal.errors import IntentConflict, JournalError
 from executor.journal.journal import Journal
 from executor.run.ports import Policy
@@ -59,8 +59,8 @@ WORST: Final = (End.UNKNOWN, End.REVERTED, End.REFUSED, End.CANCELLED, End.WAITI
 class OnlyThese:
     """A policy that lets nothing new be signed but the steps of one plan.
 
-    The runner looks after all that a wallet has in flight; what an earlier run left unsigned was
-    wanted then, and is signed only when its own plan is carried out again.
+    The runner looks after all that a wallet has in flight, if need be by no-ops; what an earlier
+    run left unsigned was wanted then, and is signed only when its own plan is carried out again.
     """
 
     policy: Policy
@@ -68,7 +68,7 @@ class OnlyThese:
 
     def verdict(self, intent: Intent, transaction: Transaction, ledger: Ledger) -> Verdict:
         """Return the policy's verdict on a step of the plan; wait with everything else."""
-        if intent.id not in self.ids:
+        if intent.id not in self.ids and not no_op(transaction, intent.wallet):
             return Refused("it is no step of the plan that is carried out now")
         return self.policy.verdict(intent, transaction, ledger)
 

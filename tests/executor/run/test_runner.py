@@ -186,6 +186,33 @@ def test_tick__cancelled_in_flight__noop_wins_and_is_final_first(stage: Stage) -
     assert (stage.state(wanted), stage.received(), stage.nonce()) == (S.CANCELLED, 0, 1)
 
 
+def test_tick__noop_dearer_than_what_is_reserved__is_asked_of_the_policy(stage: Stage) -> None:
+    wanted = stage.intent(7)
+    runner = stage.runner()
+    runner.tick()
+    reserved = stage.signer.signed[0].most_wei
+    stage.policy.answer = lambda _: Refused("the cap is spent")
+    stage.journal.wish(wanted.id, "cancel")
+    reports = runner.tick()
+    assert (stage.state(wanted), len(stage.signer.signed)) == (S.CANCELLING, 1)
+    assert reports[-1].what == "the policy refuses: the cap is spent"
+    market, least = [asked[1] for asked in stage.policy.asked[-2:]]
+    assert market.most_wei >= least.most_wei > reserved
+    stage.policy.answer = lambda _: Allowed(1_000_000)
+    runner.tick()
+    assert [a.kind for a in stage.journal.attempts(wanted.id)] == [Kind.EFFECT, Kind.NOOP]
+
+
+def test_tick__noop_within_what_is_reserved__is_not_asked(stage: Stage) -> None:
+    wanted = stage.intent(7, gas_limit=100_000)
+    runner = stage.runner()
+    runner.tick()
+    stage.policy.answer = lambda _: Refused("the cap is spent")
+    stage.journal.wish(wanted.id, "cancel")
+    runner.tick()
+    assert [a.kind for a in stage.journal.attempts(wanted.id)] == [Kind.EFFECT, Kind.NOOP]
+
+
 def test_tick__cancelled_too_late__effect_counts(stage: Stage) -> None:
     wanted = stage.intent(7)
     runner = stage.runner()

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from chain.transactions import Transaction
 from executor.journal.errors import LeaseLost, NotWritten
 from executor.journal.journal import Journal
-from executor.types import State
-from tests.executor.samples import intent
+from executor.types import Allowed, Ledger, Refused, State
+from tests.executor.run.stage import Everything
+from tests.executor.samples import OTHER, intent
 from underkeel.config.load import load
 from underkeel.errors import AppError
-from underkeel.execution.live import End, carry_out, open_journal
+from underkeel.execution.live import End, OnlyThese, carry_out, open_journal
 from underkeel.state import state_folder
 
 
@@ -54,6 +56,15 @@ def test_carry_out__id_of_another_call__nothing_is_done(journal: Journal) -> Non
     # Caps may have changed since it was recorded.
     (ended,) = carried(journal, replace(wanted, fee_cap_abs=wanted.fee_cap_abs + 1), [])
     assert ended.end is End.WAITING
+
+
+def test_only_these__noop_of_another_plan__is_left_to_the_policy() -> None:
+    made = intent()
+    policy = OnlyThese(Everything(), frozenset())
+    effect = Transaction(1, 0, OTHER, 0, b"", 21_000, 1, 1)
+    assert isinstance(policy.verdict(made, effect, Ledger(0, None, ())), Refused)
+    noop = replace(effect, to=made.wallet)
+    assert isinstance(policy.verdict(made, noop, Ledger(0, None, ())), Allowed)
 
 
 @pytest.mark.parametrize("what", ["folder", "mark"])
