@@ -127,6 +127,8 @@ class Journal:
             with writing(self._engine) as db:
                 db.execute(update(wallets).values(whole=False, burn=None))
                 db.execute(update(meta).where(meta.c.key == "whole").values(value="no"))
+                if mark is not None and mark.instance == self._instance:
+                    sequence = rows.count_up(db, to=mark.sequence)
         # From here on the loss is recorded in the journal itself.
         write_mark(self._mark, Mark(self._instance, sequence))
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, event
 
 from executor.journal.errors import Damaged, NotWritten
 from executor.journal.journal import Journal
+from executor.journal.known import Known
 from executor.journal.tables import meta
 from executor.run.change import Change
 from executor.types import Lease, State
@@ -61,6 +62,30 @@ def test_mark__restored_from_backup__is_not_whole(tmp_path: Path) -> None:
     assert not whole(journal)
     journal.close()
     assert not whole(opened(tmp_path)), "the loss is remembered"
+
+
+def test_mark__loss_reconciled__later_openings_find_it_whole(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    shutil.copy(tmp_path / "journal.sqlite", tmp_path / "backup")
+    journal = opened(tmp_path)
+    lease = leased(journal)
+    for number in range(1, 4):
+        sign(journal, lease, number)
+    journal.close()
+    shutil.copy(tmp_path / "backup", tmp_path / "journal.sqlite")
+    journal = opened(tmp_path)
+    lease = leased(journal)
+    assert not whole(journal)
+    journal.saw(lease, Known(True, 4, 10))
+    journal.close()
+    journal = opened(tmp_path)
+    assert whole(journal), "what is reconciled stays so"
+    sign(journal, lease, 5)
+    journal.close()
+    shutil.copy(tmp_path / "backup", tmp_path / "journal.sqlite")
+    journal = opened(tmp_path)
+    leased(journal)
+    assert not whole(journal), "the next loss is found"
 
 
 def test_mark__torn_log__is_not_whole(tmp_path: Path) -> None:

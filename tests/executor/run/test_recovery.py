@@ -17,7 +17,7 @@ from chain.errors import BlockUnknown
 from chain.sending import Outcome, Sender
 from chain.types import checksum
 from executor.journal.journal import Journal
-from executor.types import Call, Intent, State
+from executor.types import Allowed, Call, Intent, Refused, State
 from tests.executor.run.stage import DEPTH, ETHER, FRIEND, PlainSigner, Stage
 
 pytestmark = pytest.mark.world
@@ -123,6 +123,32 @@ def test_journal_lost__mined_effect__is_found_and_not_repeated(stage: Stage) -> 
     stage.settle(stage.runner(), blocks=20)
     assert stage.state(wanted) is S.DONE
     assert stage.received() == 7
+    receipt = stage.journal.receipt(wanted.id)
+    assert receipt is not None
+    (found,) = [s for s in stage.journal.ledger(stage.node.chain_id, stage.wallet, since=0).spends
+                if s.intent == wanted.id]  # fmt: skip
+    assert (found.wei, found.usd_e6, found.live) == (receipt.cost_wei + 7, None, False), (
+        "it counts as spent"
+    )
+
+
+def test_journal_lost__policy_refuses__not_even_a_noop_is_signed(stage: Stage) -> None:
+    stage.intent(7)
+    backup = _backup(stage)
+    stage.settle(stage.runner())
+    _restore(stage, backup)
+    stage.intent(9)
+    runner = stage.runner()
+    before = len(stage.signer.signed)
+    stage.policy.answer = lambda _: Refused("the cap is spent", lasting=True)
+    for _ in range(3):
+        reports = runner.tick()
+        stage.node.mine()
+    assert len(stage.signer.signed) == before
+    assert "the policy refuses: the cap is spent" in [r.what for r in reports]
+    stage.policy.answer = lambda _: Allowed(1_000_000)
+    stage.settle(runner, blocks=20)
+    assert stage.received() == 16
 
 
 def test_journal_lost__live_payload__is_not_joined_by_a_second(stage: Stage) -> None:
