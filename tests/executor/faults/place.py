@@ -141,6 +141,7 @@ class Place(Stage):
         self.started: list[Executor] = []
         self.had = self.balance()
         self.count = 0
+        self.strangers: list[str] = []
 
     def start(self, **changes: Any) -> Executor:
         """Start an executor."""
@@ -202,6 +203,27 @@ class Place(Stage):
         log = self.folder / "signed.log"
         lines = log.read_text().splitlines() if log.exists() else []
         return [Signed(**json.loads(line)) for line in lines]
+
+    def stranger(self, nonce: int, **fields: Any) -> str:
+        """Send another transaction of the wallet; what it costs is its owner's own affair."""
+        sent = super().stranger(nonce, **fields)
+        self.strangers.append(sent)
+        return sent
+
+    def spent_and_reserved(self) -> int:
+        """Return what the wallet paid, strangers aside, and what any signed bytes may still take.
+
+        By the node's own balances, and by all that was ever signed, whether recorded or not.
+        """
+        asked = [("eth_getTransactionReceipt", [hash_]) for hash_ in self.strangers]
+        found = [receipt for receipt in self.node.rpc.batch(asked) if receipt] if asked else []
+        theirs = sum(int(r["gasUsed"], 16) * int(r["effectiveGasPrice"], 16) for r in found)
+        count = self.nonce()
+        live: dict[int, int] = {}
+        for line in self.signed():
+            if line.nonce >= count:
+                live[line.nonce] = max(live.get(line.nonce, 0), line.most)
+        return self.had - self.balance() - theirs + sum(live.values())
 
     def effects(self, wanted: Intent) -> int:
         """Return how often an intent took effect, by the blocks themselves."""

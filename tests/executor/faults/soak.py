@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from world.anvil import Anvil
 
 DEPTH = 8
-CAP = ETHER // 20
+CAP = ETHER // 100
 PATIENCE = 200
 """Blocks within which all must have ended once nothing goes wrong any more."""
 
@@ -194,13 +194,7 @@ class Soak:
     # What must hold
 
     def check(self) -> None:
-        place = self.place
-        count = place.nonce()
-        live: dict[int, int] = {}
-        for line in place.signed():
-            if line.nonce >= count:
-                live[line.nonce] = max(live.get(line.nonce, 0), line.most)
-        total = place.had - place.balance() + sum(live.values())
+        total = self.place.spent_and_reserved()
         self.most = max(self.most, total)
         assert total <= CAP, f"{total} wei spent and reserved, of {CAP}"
 

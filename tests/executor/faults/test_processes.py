@@ -63,14 +63,16 @@ def test_fault_11__paused_and_taken_over__stale_epoch_does_nothing(place: Place)
         place.node.mine()
 
 
-def spent_and_reserved(place: Place) -> int:
-    """Return what the wallet spent, and may spend at most by anything that was ever signed."""
-    count = place.nonce()
-    live: dict[int, int] = {}
-    for line in place.signed():
-        if line.nonce >= count:
-            live[line.nonce] = max(live.get(line.nonce, 0), line.most)
-    return place.had - place.balance() + sum(live.values())
+def test_spent_and_reserved__a_stranger__is_no_spend_of_ours(place: Place) -> None:
+    place.stranger(0)
+    place.node.mine()
+    assert place.nonce() == 1
+    assert place.spent_and_reserved() == 0
+    wanted = place.intent(7)
+    place.end()
+    receipt = place.journal.receipt(wanted.id)
+    assert receipt is not None
+    assert place.spent_and_reserved() == receipt.cost_wei + 7
 
 
 def test_fault_12__crash_loop_with_random_fees__spent_and_reserved_within_the_cap(
@@ -85,7 +87,7 @@ def test_fault_12__crash_loop_with_random_fees__spent_and_reserved_within_the_ca
         place.base_fee(rng.choice([0.5, 1, 2, 5, 20]))
         place.node.mine(rng.randrange(3))
         place.die(rng.randrange(6, 40), ticks=rng.randrange(1, 4), mine=True, cap=cap)
-        assert spent_and_reserved(place) <= cap
+        assert place.spent_and_reserved() <= cap
         if rng.random() < 0.2:
             place.drop()
     dear = place.intent(1 << 30, fee_cap_abs=1_000 * GWEI)
@@ -94,7 +96,7 @@ def test_fault_12__crash_loop_with_random_fees__spent_and_reserved_within_the_ca
         place.base_fee(300)
         place.node.mine()
         reports = {id_: what for id_, _, what in running.tick()}
-        assert spent_and_reserved(place) <= cap
+        assert place.spent_and_reserved() <= cap
     assert "cap of the day" in reports[dear.id]
     assert place.state(dear) is S.APPROVED
 
