@@ -141,7 +141,7 @@ class Runner:
                 reports.append(self._run(lease, now, todo[0].id))
         except (ChainError, NotWritten, RowChanged) as error:
             log.warning("%s", error)
-            reports.append(Report("", None, f"stopped: {error}"))
+            reports.append(Report("", None, f"waiting: {error}"))
         return reports
 
     def _open(self) -> tuple[Intent, ...]:

@@ -233,6 +233,7 @@ def test_execute__interrupted__exit_8_and_carried_out_again_goes_on(
     monkeypatch.setattr(live, "time", Clock(interrupt))
     ran = desk.run("execute", plan, "--execute", "--yes", "--json")
     assert ran.code == 8, ran.out + ran.err
+    assert "look with `underkeel tx list`; the same `execute` goes on" in ran.err
     assert [one["end"] for one in ran.doc["ended"]] == ["unknown", "waiting"]
     (row, *_) = desk.run("tx", "list", "--json").doc["transactions"]
     assert row["state"] == "broadcast"

@@ -326,6 +326,10 @@ def _print_steps(
 
 
 def _print_ended(options: Globals, document: ExecuteDocument, ended: Sequence[Ended]) -> None:
+    if worst(ended) is Exit.OUTCOME:
+        what = "what was signed may still take effect: look with `underkeel tx list`; "
+        what += "the same `execute` goes on"
+        console(options, stderr=True).print(Text(what), soft_wrap=True)
     if options.json:
         print_document(document)
         return

@@ -20,6 +20,7 @@ def add_wallet(config: Path, name: str, address: Address, keystore: str | None) 
     """Append a wallet, with a keystore as its signer or to be watched only."""
     lines = [f"[wallets.{name}]", f'address = "{address}"']
     if keystore is not None:
+        lines.append('kind = "eoa"')
         lines.append(f'signer = {{ kind = "keystore", path = "{keystore}" }}')
     before = _text(config)
     gap = "" if not before or before.endswith("\n\n") else "\n" if before.endswith("\n") else "\n\n"

@@ -119,7 +119,7 @@ def test_edit__add_and_remove__leave_all_other_lines(tmp_path: Path) -> None:
     assert path.read_text().startswith(before)
     table = load(path, {}).settings.wallets["new"]
     assert table.signer is not None
-    assert table.signer.path == "new.json"
+    assert (table.signer.path, table.kind) == ("new.json", "eoa")
     assert path.stat().st_mode & 0o777 == 0o600
     remove_wallet(path, "new")
     assert path.read_text().rstrip() == before.rstrip()
