@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chain.types import Address
-from executor.journal import codec, rows
+from executor.journal import codec, rows, spends
 from executor.journal.engine import connect, reading, writing
 from executor.journal.errors import (
     Damaged,
@@ -40,13 +40,12 @@ from executor.journal.tables import (
     meta,
     metadata,
     receipts,
-    reservations,
     wallets,
     wishes,
 )
 from executor.run.change import Change
 from executor.run.view import Wishes
-from executor.types import TERMINAL, Attempt, Intent, Lease, Ledger, Receipt, Spend, State
+from executor.types import TERMINAL, Attempt, Intent, Lease, Ledger, Receipt, State
 
 MODES: Final = ("dry-run", "live")
 WISHES: Final = ("approve", "cancel", "speed_up", "release")
@@ -248,20 +247,10 @@ class Journal:
     def ledger(
         self, chain_id: int, wallet: Address, *, since: int, balance: int | None = None
     ) -> Ledger:
-        """Return every live reservation of a wallet and every spend settled since."""
-        query = (
-            select(reservations)
-            .join(intents, intents.c.id == reservations.c.intent)
-            .where(intents.c.chain_id == chain_id, intents.c.wallet == wallet)
-            .where(reservations.c.live | (reservations.c.at >= since))
-            .order_by(reservations.c.at, reservations.c.intent)
-        )
+        """Return every live reservation of a wallet, every spend settled and every stray since."""
         with reading(self._engine) as db:
-            spends = tuple(
-                Spend(row.intent, row.at, row.wei, row.usd_e6, row.live)
-                for row in db.execute(query)
-            )
-        return Ledger(self._now(), balance, spends)
+            found = spends.counted(db, chain_id, wallet, since)
+        return Ledger(self._now(), balance, found)
 
     def known(self, chain_id: int, wallet: Address) -> Known:
         """Return what the journal knows of a wallet."""
@@ -349,7 +338,7 @@ class Journal:
                 if change.heard and written is not None:
                     db.execute(delete(wishes).where(wishes.c.intent == written.id))
                 if written is not None:
-                    rows.reserve(db, written, change, self._now())
+                    spends.reserve(db, written, change, self._now())
                 if change.attempts:
                     sequence = rows.count_up(db)
         except IntegrityError:
@@ -393,6 +382,12 @@ class Journal:
         }  # fmt: skip
         with writing(self._engine) as db:
             self._touch(db, lease, **values)
+
+    def stray(self, lease: Lease, hash_: str, wei: int, usd_e6: int | None) -> None:
+        """Count, once, what a transaction cost that may have been ours: its records are lost."""
+        with writing(self._engine) as db:
+            self._touch(db, lease)
+            spends.stray(db, lease, hash_, wei, usd_e6, self._now())
 
     def _now(self) -> int:
         return int(self._clock())

@@ -140,6 +140,18 @@ reservations: Final = Table(
     Column("live", Boolean, nullable=False),
 )
 
+strays: Final = Table(
+    "strays",
+    metadata,
+    Column("hash", String(66), primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("wallet", String(42), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("wei", Uint, nullable=False),
+    Column("usd_e6", Uint),
+)
+"""Transactions of a wallet that no intent accounts for, found after records were lost."""
+
 wishes: Final = Table(
     "wishes",
     metadata,

@@ -103,24 +103,43 @@ def _look_up(
     if spent is None:
         return False
     now.spent[nonce] = spent
-    _adopt(journal, lease, now, intents, spent)
-    return True
+    if _adopt(journal, lease, now, intents, spent) or known.whole:
+        return True
+    return _count(journal, sender, lease, now, spent)
 
 
 def _adopt(
     journal: Journal, lease: Lease, now: Scene, intents: tuple[Intent, ...], spent: Spent
-) -> None:
-    """Give a transaction to the first open intent that wants just that."""
+) -> bool:
+    """Give a transaction to the first open intent that wants just that; False if there is none."""
     known = {a.hash for i in intents for a in journal.attempts(i.id)}
     if spent.hash in known:
-        return
+        return True
     # One that is bound to this very nonce comes first: it was a replacement that was lost.
     for intent in sorted(intents, key=lambda i: i.nonce != spent.nonce):
         if not intent.done and not intent.filler and same(spent, intent.call):
             k = len(journal.attempts(intent.id))
             lost = adopted(intent, k, spent.hash, spent.nonce, now.at.number)
             journal.commit(lease, intent, Change(intent, (lost,)))
-            return
+            return True
+    return False
+
+
+def _count(journal: Journal, sender: Sender, lease: Lease, now: Scene, spent: Spent) -> bool:
+    """Count what nobody can tell from a payload of ours that was lost; False if it is unread.
+
+    A no-op costs gas, which dollars are not counted for; of all else the worth is unknown.
+    """
+    try:
+        mined = sender.receipts([spent.hash], now.at).get(spent.hash)
+    except ChainError:
+        mined = None
+    if mined is None:
+        return False
+    noop = spent.to == lease.wallet and not spent.value and not spent.data
+    value = spent.value if mined.success and spent.to != lease.wallet else 0
+    journal.stray(lease, spent.hash, mined.cost_wei + value, 0 if noop else None)
+    return True
 
 
 def _burn(journal: Journal, lease: Lease, now: Scene, settings: Settings) -> int | None:

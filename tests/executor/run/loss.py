@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from chain.sending import Spent
+from chain.sending import Mined, Spent
 from chain.types import Address, BlockRef
 from executor.journal.known import Known
 from executor.run import reconcile, rules
@@ -127,11 +127,14 @@ class Stand:
             if before is not None and row.intent.id == before.id:
                 self.rows[i] = row.but(attempts=row.attempts + change.attempts)
 
+    def stray(self, lease: Lease, hash_: str, wei: int, usd_e6: int | None) -> None:
+        """What is spent is not part of this world."""
+
     # The sender
 
-    def receipts(self, hashes: Sequence[str], at: BlockRef) -> dict[str, bool]:
+    def receipts(self, hashes: Sequence[str], at: BlockRef) -> dict[str, Mined]:
         mined = {_name(entry, i) for i, entry in enumerate(self.chain) if entry is not None}
-        return {hash_: True for hash_ in hashes if hash_ in mined}
+        return {hash_: Mined(hash_, "", 0, True, 1, ()) for hash_ in hashes if hash_ in mined}
 
     def spender(self, wallet: Address, nonce: int, low: int, high: int) -> Spent | None:
         spent = [(i, entry) for i, entry in enumerate(self.chain) if entry is not None]

@@ -18,7 +18,7 @@ from chain.sending import Outcome, Sender
 from chain.types import checksum
 from executor.journal.journal import Journal
 from executor.types import Allowed, Call, Intent, Refused, State
-from tests.executor.run.stage import DEPTH, ETHER, FRIEND, PlainSigner, Stage
+from tests.executor.run.stage import DEPTH, ETHER, FRIEND, GWEI, PlainSigner, Stage
 
 pytestmark = pytest.mark.world
 S = State
@@ -130,6 +130,28 @@ def test_journal_lost__mined_effect__is_found_and_not_repeated(stage: Stage) -> 
     assert (found.wei, found.usd_e6, found.live) == (receipt.cost_wei + 7, None, False), (
         "it counts as spent"
     )
+
+
+def test_journal_lost__what_may_have_been_ours__counts_as_spent(stage: Stage) -> None:
+    backup = _backup(stage)
+    lost = stage.intent(7)
+    stage.settle(stage.runner())
+    cost = stage.journal.ledger(stage.node.chain_id, stage.wallet, since=0).spends[0].wei
+    _restore(stage, backup)
+    stage.stranger(1)
+    stage.node.mine(DEPTH + 1)
+    other = stage.intent(9)
+    runner = stage.runner()
+    for _ in range(2):
+        runner.tick()
+    assert stage.journal.intent(lost.id) is None
+    spends = stage.journal.ledger(stage.node.chain_id, stage.wallet, since=0).spends
+    found = {spend.usd_e6: spend.wei for spend in spends if not spend.live}
+    assert found.keys() == {None, 0}, "the effect is of unknown worth, a no-op costs gas only"
+    assert found[None] == cost
+    assert found[0] > 21_000 * GWEI
+    stage.settle(runner, blocks=20)
+    assert stage.state(other) is S.DONE
 
 
 def test_journal_lost__policy_refuses__not_even_a_noop_is_signed(stage: Stage) -> None:
