@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from world.anvil import Anvil
 
 DEPTH = 8
-CAP = ETHER // 100
+CAP = ETHER // 50
 PATIENCE = 200
 """Blocks within which all must have ended once nothing goes wrong any more."""
 
