@@ -12,7 +12,10 @@ from executor.types import Intent, Kind, Lease, Spend, State
 
 
 def counted(db: Connection, chain_id: int, wallet: Address, since: int) -> tuple[Spend, ...]:
-    """Return every live reservation, and every spend settled and every stray found since."""
+    """Return every live reservation, and every spend settled and every stray found since.
+
+    A stray that was adopted counts by its intent's reservation.
+    """
     reserved = (
         select(reservations)
         .join(intents, intents.c.id == reservations.c.intent)
@@ -23,6 +26,7 @@ def counted(db: Connection, chain_id: int, wallet: Address, since: int) -> tuple
     stray = (
         select(strays)
         .where(strays.c.chain_id == chain_id, strays.c.wallet == wallet, strays.c.at >= since)
+        .where(strays.c.hash.not_in(select(attempts.c.hash)))
         .order_by(strays.c.at, strays.c.hash)
     )
     return (

@@ -55,7 +55,7 @@ def _catch_up(
     for nonce in range(known.nonce or 0, min(now.final_nonce, (known.nonce or 0) + MOST)):
         if not _look_up(journal, sender, lease, now, nonce, known):
             journal.saw(lease, known)
-            return [f"cannot tell what spent nonce {nonce}; nothing is signed until it is known"]
+            return [_untold(nonce)]
         known = replace(known, nonce=nonce + 1)
     known = replace(known, block=now.final.number)
     if known.nonce is not None and known.nonce < now.final_nonce:
@@ -70,9 +70,17 @@ def _catch_up(
     bound = {i.nonce for i in journal.intents(lease.chain_id, lease.wallet)}
     # None yet, or a reorganisation freed a lower nonce and the no-op was given up.
     if known.burn is None or known.burn not in bound:
+        for nonce in range(now.final_nonce, now.nonce):  # not final, and counted to be sure
+            if not _count_recent(journal, sender, lease, now, nonce):
+                journal.saw(lease, known)
+                return [_untold(nonce)]
         known = replace(known, burn=_burn(journal, lease, now, settings))
     journal.saw(lease, known)
     return ["the journal lost records: nothing is signed until a no-op is final"]
+
+
+def _untold(nonce: int) -> str:
+    return f"cannot tell what spent nonce {nonce}; nothing is signed until it is known"
 
 
 def _first_look(sender: Sender, lease: Lease, now: Scene) -> Known:
@@ -106,6 +114,19 @@ def _look_up(
     if _adopt(journal, lease, now, intents, spent) or known.whole:
         return True
     return _count(journal, sender, lease, now, spent)
+
+
+def _count_recent(journal: Journal, sender: Sender, lease: Lease, now: Scene, nonce: int) -> bool:
+    """Count what spent a nonce above the final ones; False if that cannot be read."""
+    try:
+        spent = sender.spender(lease.wallet, nonce, now.final.number, now.at.number)
+    except ChainError:
+        return False
+    if spent is None:
+        return False
+    intents = journal.intents(lease.chain_id, lease.wallet, open_only=False)
+    ours = any(spent.hash == a.hash for i in intents for a in journal.attempts(i.id))
+    return ours or _count(journal, sender, lease, now, spent)
 
 
 def _adopt(

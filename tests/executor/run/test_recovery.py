@@ -154,6 +154,23 @@ def test_journal_lost__what_may_have_been_ours__counts_as_spent(stage: Stage) ->
     assert stage.state(other) is S.DONE
 
 
+def test_journal_lost__mined_and_not_final__counts_before_anything_is_signed(stage: Stage) -> None:
+    wanted = stage.intent(7)
+    backup = _backup(stage)
+    stage.runner().tick()
+    stage.node.mine()
+    _restore(stage, backup)
+    runner = stage.runner()
+    runner.tick()
+    assert stage.journal.attempts(wanted.id) == (), "nobody knows it yet"
+    spends = stage.journal.ledger(stage.node.chain_id, stage.wallet, since=0).spends
+    assert [(s.wei > 21_000, s.usd_e6) for s in spends if not s.live] == [(True, None)]
+    stage.settle(runner, blocks=20)
+    spends = stage.journal.ledger(stage.node.chain_id, stage.wallet, since=0).spends
+    assert [s.usd_e6 for s in spends if s.intent == wanted.id] == [None]
+    assert len(spends) == 2, "the effect, once, and the no-op"
+
+
 def test_journal_lost__policy_refuses__not_even_a_noop_is_signed(stage: Stage) -> None:
     stage.intent(7)
     backup = _backup(stage)
