@@ -212,6 +212,26 @@ def test_ledger__nonce_lost_to_another__reserves_nothing(journal: Journal) -> No
     assert journal.ledger(1, WALLET, since=0).spends == ()
 
 
+def test_ledger__spent_and_nobody_knows_by_what__counts_until_it_is_signed_again(
+    journal: Journal, clock: Clock
+) -> None:
+    lease = leased(journal)
+    now = bound(journal, lease, intent(), 3)
+    wei = 100_000 * 1000 + 7
+    change = Change(replace(now, state=State.SIGNED), (attempt(now),), usd_e6=5)
+    now = _do(journal, lease, now, change)
+    clock.now += 500
+    now = _do(journal, lease, now, Change(replace(now, state=State.HELD, nonce=None)))
+    spend = Spend(now.id, 1_000_500, wei, 5, False)
+    assert journal.ledger(1, WALLET, since=1_000_400).spends == (spend,)
+    now = _do(journal, lease, now, Change(replace(now, state=State.APPROVED)))
+    now = _do(journal, lease, now, Change(replace(now, state=State.NONCED, nonce=4)))
+    again = attempt(now, 1, cap=10)
+    now = _do(journal, lease, now, Change(replace(now, state=State.SIGNED), (again,), usd_e6=3))
+    spend = Spend(now.id, 1_000_500, 100_000 * 10 + 7, 3, True)
+    assert journal.ledger(1, WALLET, since=0).spends == (spend,)
+
+
 def test_receipt__reorganised__is_forgotten(journal: Journal) -> None:
     lease = leased(journal)
     now = bound(journal, lease, intent(), 3)
