@@ -16,7 +16,7 @@ from executor.journal.journal import Journal
 from executor.journal.known import Known
 from executor.run.change import Change, adopted, filler
 from executor.run.observe import Scene, same
-from executor.run.rules import SENT, WANTED
+from executor.run.rules import SENT, UNSIGNED
 from executor.run.view import Settings
 from executor.types import Intent, Lease, State
 
@@ -168,7 +168,11 @@ def _burn(journal: Journal, lease: Lease, now: Scene, settings: Settings) -> int
     intents = journal.intents(lease.chain_id, lease.wallet)
     if any(i.nonce == now.nonce for i in intents):
         return now.nonce
-    wanted = [i for i in intents if i.state in WANTED]
+    wanted = [
+        i for i in intents
+        if i.state in UNSIGNED
+        or (i.state is State.CANCELLING and i.nonce is not None and i.nonce < now.final_nonce)
+    ]  # fmt: skip
     if not wanted:
         return None
     made = filler(wanted[0], now.nonce, settings.noop_gas, now.at, "burns a nonce before")

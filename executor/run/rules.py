@@ -133,11 +133,25 @@ def evidence(view: View, nonce: int) -> Action:
     if spender is None and not known:
         return Move(S.HELD, f"nonce {nonce} is spent, and nobody can tell by what")
     if view.intent.state is S.CANCELLING:
+        if not view.whole:  # a payload that was lost may be live at a higher nonce
+            return Wait("the journal lost records: reconciling with the chain")
         return Move(S.CANCELLED, f"nonce {nonce} was finally spent by another")
     return Move(S.REPLAN, f"nonce {nonce} was finally spent by another")
 
 
 # What its owner, its reason and the clock say
+
+
+def incomplete(view: View) -> Action | None:
+    """Sign nothing new, and end nothing, while payloads may be out that the journal does not know.
+
+    Even what was never signed for all the journal knows may be live, or have taken place.
+    """
+    if view.whole or view.intent.filler:
+        return None
+    if view.intent.state is S.NONCED:
+        return Move(S.REPLAN, "gives its place away: the journal lost records")
+    return Wait("the journal lost records: reconciling with the chain")
 
 
 def unwanted(view: View) -> Action | None:
@@ -187,13 +201,6 @@ def trigger(view: View) -> Action | None:
     if view.trigger is None:
         return Wait("its trigger cannot be read")
     return Move(S.CANCELLED, "its trigger does not hold any more")
-
-
-def incomplete(view: View) -> Action | None:
-    """Sign nothing new while payloads may be out that the journal does not know."""
-    if view.whole or view.intent.filler:
-        return None
-    return Wait("the journal lost records: reconciling with the chain")
 
 
 def refused(view: View) -> Action | None:
@@ -358,12 +365,12 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("taken_place", OPEN, taken_place),
     Rule("spent_unsigned", frozenset({S.NONCED}), spent_unsigned),
     Rule("spent", SENT | {S.CANCELLING}, spent),
+    Rule("incomplete", UNSIGNED, incomplete),
     Rule("unwanted", UNSIGNED | SENT, unwanted),
     Rule("paused", WANTED | {S.SIGNED}, paused),
     Rule("asleep", frozenset({S.PLANNED, S.HELD}), asleep),
     Rule("follows", WANTED, follows),
     Rule("trigger", WANTED, trigger),
-    Rule("incomplete", WANTED, incomplete),
     Rule("refused", WANTED, refused),
     Rule("affordable", WANTED, affordable),
     Rule("single_flight", frozenset({S.APPROVED, S.REPLAN}), single_flight),

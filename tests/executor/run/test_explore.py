@@ -40,6 +40,7 @@ CASES = (
          4_000),
     Case("two", Model(), Budget(3, strangers=1, reorgs=1, cancels=1), 5_000),
     Case("lost", LossyModel(intents=1), Budget(3, strangers=1, reorgs=1, losses=1), 2_000),
+    Case("lost-cancelled", LossyModel(intents=1), Budget(3, cancels=1, losses=1), 2_000),
     Case("two-lost", LossyModel(), Budget(4, losses=1), 1_000),
     Case("two-processes", Model(intents=1, processes=2), Budget(2, strangers=1, cancels=1), 4_000),
 )  # fmt: skip

@@ -250,6 +250,24 @@ def test_cancelling__spent_by_another__ends_when_final() -> None:
     assert state_of(decide(view(made, effect, seen=seen(nonce=6, final_nonce=6)))) is S.CANCELLED
 
 
+def test_cancelling__spent_by_another_while_records_are_lost__is_no_end_yet() -> None:
+    made = bound(S.CANCELLING)
+    effect = attempt(made, 0, **SENT)
+    gone = seen(nonce=6, final_nonce=6, spender=Spender("0xs", same_effect=False))
+    assert isinstance(decide(view(made, effect, seen=gone, whole=False)), Wait)
+    assert state_of(decide(view(made, effect, seen=gone))) is S.CANCELLED
+
+
+def test_records_lost__nothing_ends__and_no_place_is_kept() -> None:
+    for state in (S.PLANNED, S.APPROVED, S.REPLAN, S.HELD):
+        made = intent(state=state, deadline=0)
+        lost = view(made, whole=False, wishes=Wishes(cancel=True), trigger=False)
+        assert isinstance(decide(lost), Wait)
+        assert state_of(decide(replace(lost, whole=True))) is S.CANCELLED
+    lost = view(bound(S.NONCED), whole=False, wishes=Wishes(cancel=True))
+    assert state_of(decide(lost)) is S.REPLAN
+
+
 def test_cancelling__effect_is_mined__counts() -> None:
     made = bound(S.CANCELLING)
     effect = attempt(made, 0, **SENT)
