@@ -21,10 +21,7 @@ TRANSITIONS: Final[dict[tuple[State, State], str]] = {
     (S.APPROVED, S.MINED): "found mined on chain: the journal had lost it",
     (S.APPROVED, S.CANCELLED): "too late, unwanted, trigger gone, or what it follows failed",
     (S.NONCED, S.SIGNED): "the signed bytes are recorded, before anything is sent",
-    (
-        S.NONCED,
-        S.REPLAN,
-    ): "the nonce was spent by another, a lower one came free, or records were lost",
+    (S.NONCED, S.REPLAN): "spent by another, a lower nonce came free, or records were lost",
     (S.NONCED, S.HELD): "the policy refuses for good; nothing was signed",
     (S.NONCED, S.MINED): "found mined on chain: the journal had lost it",
     (S.NONCED, S.DONE): "found done on chain: the journal had lost it",
