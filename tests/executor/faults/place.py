@@ -215,15 +215,23 @@ class Place(Stage):
 
         By the node's own balances, and by all that was ever signed, whether recorded or not.
         """
+        return self.spent() + self.reserved()
+
+    def spent(self) -> int:
+        """Return what the wallet paid, strangers aside, by the node's own balances."""
         asked = [("eth_getTransactionReceipt", [hash_]) for hash_ in self.strangers]
         found = [receipt for receipt in self.node.rpc.batch(asked) if receipt] if asked else []
         theirs = sum(int(r["gasUsed"], 16) * int(r["effectiveGasPrice"], 16) for r in found)
+        return self.had - self.balance() - theirs
+
+    def reserved(self) -> int:
+        """Return what bytes may still take that were ever signed, whether recorded or not."""
         count = self.nonce()
         live: dict[int, int] = {}
         for line in self.signed():
             if line.nonce >= count:
                 live[line.nonce] = max(live.get(line.nonce, 0), line.most)
-        return self.had - self.balance() - theirs + sum(live.values())
+        return sum(live.values())
 
     def effects(self, wanted: Intent) -> int:
         """Return how often an intent took effect, by the blocks themselves."""

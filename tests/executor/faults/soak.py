@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from executor.types import TERMINAL, Intent, State
 from tests.executor.faults.place import FORK, GUARD, GUARD_CODE, Executor, Gone, Place
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from world.anvil import Anvil
 
 DEPTH = 8
-CAP = ETHER // 50
+CAP = ETHER // 1000
+"""Wei in a day. A day of the soak ends when most of it is spent."""
+DAY_S = 26 * 3600
 PATIENCE = 200
 """Blocks within which all must have ended once nothing goes wrong any more."""
 
@@ -44,6 +46,9 @@ class Soak:
         self.wanted: list[Intent] = []
         self.done: Counter[str] = Counter()
         self.most = 0
+        self.days = 0
+        self.before = 0
+        """Wei spent before this day."""
         self.running: Executor | None = None
         self.faults: tuple[Callable[[], None], ...] = (
             self.kill, self.kill, self.kill, self.stop, self.skew, self.reply, self.reply,
@@ -77,10 +82,19 @@ class Soak:
 
     def start(self) -> Executor:
         if self.running is None or not self.running.process.is_alive():
-            self.running = self.place.start(
-                urls=(self.proxy.url,), depth=DEPTH, cap=CAP, timeout_s=2.0
-            )
+            self.running = self.place.start(**self.options(), timeout_s=2.0)
         return self.running
+
+    def options(self, skew_s: int = 0) -> dict[str, Any]:
+        """Return what every process is started with."""
+        skew_s += self.days * DAY_S
+        return {"urls": (self.proxy.url,), "depth": DEPTH, "cap": CAP, "skew_s": skew_s}
+
+    def next_day(self) -> None:
+        """Let what is settled leave the caps' window."""
+        self.end()
+        self.days += 1
+        self.before = self.place.spent()
 
     def tick(self) -> None:
         try:
@@ -98,21 +112,19 @@ class Soak:
     def kill(self) -> None:
         self.end()
         self.place.die(
-            self.rng.randrange(40), ticks=2, mine=self.rng.random() < 0.5,
-            urls=(self.proxy.url,), depth=DEPTH, cap=CAP,
-        )  # fmt: skip
+            self.rng.randrange(40), ticks=2, mine=self.rng.random() < 0.5, **self.options()
+        )
 
     def stop(self) -> None:
         """Stop a process somewhere; another takes over an hour later, and the first goes on."""
         self.end()
         name = self.rng.choice(("before commit", "before check", "before the sending"))
-        options = {"urls": (self.proxy.url,), "depth": DEPTH, "cap": CAP}
-        stopped = self.place.start(stop_on=(name, 0), **options)
+        stopped = self.place.start(stop_on=(name, 0), **self.options())
         stopped.ask()
         if stopped.pipe.poll(0.5):  # it never came there
             stopped.kill()
             return
-        other = self.place.start(holder="other", skew_s=3600, **options)
+        other = self.place.start(holder="other", **self.options(3600))
         other.tick()
         self.place.node.mine()
         other.tick()
@@ -123,9 +135,7 @@ class Soak:
 
     def skew(self) -> None:
         self.end()
-        wrong = self.place.start(
-            skew_s=self.rng.choice((-3600, 3600)), urls=(self.proxy.url,), depth=DEPTH, cap=CAP
-        )
+        wrong = self.place.start(**self.options(self.rng.choice((-3600, 3600))))
         wrong.tick()
         wrong.kill()
 
@@ -194,14 +204,18 @@ class Soak:
     # What must hold
 
     def check(self) -> None:
-        total = self.place.spent_and_reserved()
+        spent = self.place.spent() - self.before
+        total = spent + self.place.reserved()
         self.most = max(self.most, total)
         assert total <= CAP, f"{total} wei spent and reserved, of {CAP}"
+        if spent > CAP * 3 // 4:
+            self.next_day()
 
     def finish(self) -> Counter[State]:
         """Let nothing go wrong any more; return how many ended how."""
         place = self.place
         self.proxy.script.calm()
+        self.next_day()
         for block in range(PATIENCE):
             place.base_fee()
             if block == PATIENCE // 2:  # what the cap holds back
@@ -249,8 +263,8 @@ def soak(node: Anvil, folder: Path, count: int, seed: int, say: Callable[[str], 
         parts = ", ".join(f"{n} {state}" for state, n in sorted(ends.items()))
         kinds = ", ".join(f"{name} {n}" for name, n in sorted(made.done.items()))
         say(f"{count} faults (seed {seed}): {len(made.wanted)} intents: {parts}; "
-             f"{len(place.signed())} payloads signed; at most {made.most / ETHER:.4f} of "
-             f"{CAP / ETHER} spent and reserved\n  {kinds}")  # fmt: skip
+             f"{len(place.signed())} payloads signed; at most {made.most / ETHER:.6f} of "
+             f"{CAP / ETHER} spent and reserved a day, {made.days} days\n  {kinds}")  # fmt: skip
 
 
 def tell(text: str) -> None:
