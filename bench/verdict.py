@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -64,12 +65,21 @@ def _one(results: Results, size: Size, name: str) -> Result | None:
     return next((r for r in measured.results if r.name == name), None) if measured else None
 
 
+def _waited_ms(results: Results, size: Size, name: str) -> float | None:
+    """How long one that gave no answer was waited for: it takes at least so long."""
+    fault = results[size].faults.get(name, "") if size in results else ""
+    found = re.search(r"no result within (\d+) s", fault)
+    return 1e3 * int(found[1]) if found else None
+
+
 def times(size: Size, ours: str, theirs: str, figure: Figure = wall) -> Callable[..., float | None]:
-    """How many times more the other needs."""
+    """How many times more the other needs, at least."""
 
     def measured(results: Results) -> float | None:
         one, other = _one(results, size, ours), _one(results, size, theirs)
         less, more = (one and figure(one)), (other and figure(other))
+        if more is None and figure is wall:
+            more = _waited_ms(results, size, theirs)
         return more / less if less and more else None
 
     return measured

@@ -1,6 +1,6 @@
 """Ratios, round trips and verdicts are taken from the right rows."""
 
-from bench.contestants import LENS, REFERENCE
+from bench.contestants import DANK, LENS, REFERENCE
 from bench.measure import Measured, Result, Size
 from bench.report import left_out, markdown, rows, table
 from bench.verdict import TARGETS, far, verdict
@@ -68,6 +68,12 @@ def test_verdict__of_a_whole_market__says_what_is_met_and_what_is_not() -> None:
         ("1,000 × 30, lens: × less CPU than multicall.py", "≥ 50", "40", "no"),
         ("1,000 × 30, lens: wall over raw replay", "≤ 1.15", "1.25", "no"),
     ]
+
+
+def test_verdict__a_peer_that_gave_no_answer__took_as_long_as_was_waited() -> None:
+    faults = {DANK: "no result within 300 s"}
+    lines = verdict({NEAR: Measured([result(LENS, 8.0)], faults)})
+    assert lines[1:] == [("10 × 30, lens: × dank_mids, as installed", "≥ 100", "3.75e+04", "yes")]
 
 
 def test_verdict__one_wallet__counts_trips_posts_and_memory() -> None:
