@@ -17,7 +17,7 @@ export PYTHONPATH := contracts
 # Where this is set, every process of the suite compiles every library anew: seconds each.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup world demo test lint types arrows tests bench soak lock clean
+.PHONY: help setup system world demo test lint types arrows tests bench soak lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,23 @@ help: ## Show this list
 demo: setup world ## Run the main job on a local chain with the real protocols (ARGS="--once --json")
 	@$(BIN)/underkeel demo $(ARGS)
 
-test: setup world lint types arrows tests ## Set up what is missing and run every check and test
+test: setup system world lint types arrows tests ## Set up what is missing and run every check and test
+
+# Programs that tests drive and Python cannot bring: a browser, a database. Without root, or off
+# Debian, the tests that need one are skipped and say so.
+PACKAGES := chromium:chromium postgresql:/usr/lib/postgresql/*/bin/initdb
+system:
+	@exec >&2; missing=; \
+	for pair in $(PACKAGES); do \
+		ls $${pair#*:} >/dev/null 2>&1 || command -v "$${pair#*:}" >/dev/null || missing="$$missing $${pair%%:*}"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "Some tests will be skipped: install$$missing to run them."; exit 0; fi; \
+	echo "Installing$$missing for the tests …"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1 \
+		|| { apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; } \
+		|| echo "They could not be installed; the tests that need them are skipped."
 
 setup: $(VENV)/.complete ## Make the virtual environment, pinned by hash
 
