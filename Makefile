@@ -13,6 +13,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # Two workers: the suite is measured on two cores, and every worker starts a node of its own.
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
+VENDOR := underkeel/web/static/vendor
+LIBRARIES := htmx.org/dist/htmx.min.js htmx.org/dist/ext/hx-sse.min.js uplot/dist/uPlot.iife.min.js \
+	uplot/dist/uPlot.min.css echarts/dist/echarts.min.js
+
 export PYTHONPATH := contracts
 # Where this is set, every process of the suite compiles every library anew: seconds each.
 export PYTHONDONTWRITEBYTECODE :=
@@ -43,7 +47,7 @@ system:
 		|| { apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; } \
 		|| echo "They could not be installed; the tests that need them are skipped."
 
-setup: $(VENV)/.complete ## Make the virtual environment, pinned by hash
+setup: $(VENV)/.complete $(VENDOR)/.complete ## Make the virtual environment, pinned by hash
 
 $(VENV)/.complete: requirements.lock bootstrap.lock pyproject.toml
 	@exec >&2; \
@@ -60,6 +64,17 @@ $(VENV)/.complete: requirements.lock bootstrap.lock pyproject.toml
 		|| $(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	touch $@
+
+# The pages' libraries come from their publishers; without them the pages have links and tables.
+$(VENDOR)/.complete: underkeel/web/package-lock.json
+	@exec >&2; \
+	echo "Fetching the pages' libraries …"; \
+	rm -rf .setup/web $(VENDOR); mkdir -p .setup/web $(VENDOR); \
+	cp underkeel/web/package.json underkeel/web/package-lock.json underkeel/web/.npmrc .setup/web/; \
+	if (cd .setup/web && npm ci --no-progress --loglevel=error); then \
+		cd .setup/web/node_modules && cp $(LIBRARIES) $(CURDIR)/$(VENDOR)/ && touch $(CURDIR)/$@; \
+	else echo "npm could not: pages will have tables but no drawings and no live updates. make setup tries again."; fi; \
+	rm -rf $(CURDIR)/.setup/web
 
 world: setup ## Install and deploy the real protocols once (cached outside the checkout)
 	@$(BIN)/python -m world build >&2
