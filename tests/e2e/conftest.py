@@ -15,7 +15,7 @@ from world.world import World
 
 from underkeel.cli.main import app
 from underkeel.demo.stage import Stage, config_text, open_positions
-from underkeel.documents.models import DOCUMENTS
+from underkeel.documents.registry import DOCUMENTS
 
 
 @dataclass(frozen=True)

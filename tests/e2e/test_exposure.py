@@ -15,7 +15,7 @@ from tests.e2e.conftest import Ran, Scene
 from tests.support import faults
 from tests.support.proxy import Proxy
 from underkeel.cli.main import app
-from underkeel.documents.models import DOCUMENTS
+from underkeel.documents.registry import DOCUMENTS
 
 pytestmark = pytest.mark.world
 

@@ -118,7 +118,7 @@ def shown_settings(config: Config) -> dict[str, Any]:
 
 def print_schema(document: str | None) -> Exit:
     """Print the JSON schema of the config, or of a document by the name in its `schema`."""
-    from underkeel.documents.models import DOCUMENTS
+    from underkeel.documents.registry import DOCUMENTS
 
     if document is not None and document not in DOCUMENTS:
         hint = did_you_mean(document, DOCUMENTS)

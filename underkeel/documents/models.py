@@ -10,20 +10,9 @@ from typing import Literal
 from pydantic import Field
 
 from underkeel.documents import distances
-from underkeel.documents.execution import (
-    ExecuteDocument,
-    ProposalDocument,
-    TxDocument,
-    WishDocument,
-)
-from underkeel.documents.exposure import ExposureDocument
 from underkeel.documents.facts import Facts
-from underkeel.documents.oracles import OraclesDocument
+from underkeel.documents.paging import Paging
 from underkeel.documents.part import AddressText, Hash, Integer, Part, Utc
-from underkeel.documents.plan import PlanDocument
-from underkeel.documents.scan import ScanDocument
-from underkeel.documents.stress import StressDocument
-from underkeel.documents.wallets import PauseDocument, WalletDocument, WalletsDocument
 
 
 class Provenance(Part):
@@ -281,6 +270,7 @@ class PositionsDocument(Document):
 
     schema_: Literal["underkeel.positions/1"] = Field(alias="schema")
     positions: list[Position]
+    page: Paging | None = Field(default=None, description="Present over HTTP.")
 
 
 class RiskDocument(Document):
@@ -292,6 +282,7 @@ class RiskDocument(Document):
     joint: distances.Wallet | None = Field(
         default=None, description="Present with --full or --horizon."
     )
+    page: Paging | None = Field(default=None, description="Present over HTTP.")
 
 
 class Worst(Part):
@@ -376,25 +367,3 @@ class DoctorDocument(Part):
     schema_: Literal["underkeel.doctor/1"] = Field(alias="schema")
     generated_at: Utc
     checks: list[Check]
-
-
-DOCUMENTS: dict[str, type[Part]] = {
-    "underkeel.positions/1": PositionsDocument,
-    "underkeel.risk/1": RiskDocument,
-    "underkeel.status/1": StatusDocument,
-    "underkeel.demo/1": DemoDocument,
-    "underkeel.doctor/1": DoctorDocument,
-    "underkeel.scan/1": ScanDocument,
-    "underkeel.stress/1": StressDocument,
-    "underkeel.exposure/1": ExposureDocument,
-    "underkeel.oracles/1": OraclesDocument,
-    "underkeel.plan/1": PlanDocument,
-    "underkeel.execute/1": ExecuteDocument,
-    "underkeel.proposal/1": ProposalDocument,
-    "underkeel.tx/1": TxDocument,
-    "underkeel.wish/1": WishDocument,
-    "underkeel.wallets/1": WalletsDocument,
-    "underkeel.wallet/1": WalletDocument,
-    "underkeel.pause/1": PauseDocument,
-}
-"""Every document by the name in its `schema` field."""

@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from underkeel.documents.models import DOCUMENTS
+from underkeel.documents.registry import DOCUMENTS
 
 HEAD: Final = """\
 # JSON documents
 
 Every report is one JSON document with `--json`. Its `schema` names the document and its
 version; within a version nothing is renamed or removed. This page is written from the models in
-`underkeel/documents/models.py`; `underkeel config schema underkeel.risk/1` prints the JSON schema.
+`underkeel/documents/`; `underkeel config schema underkeel.risk/1` prints the JSON schema.
 
 Rules that hold everywhere:
 
@@ -97,6 +97,7 @@ TEXTS: Final = {
     r"^0x[0-9a-fA-F]{40}$": "address",
     r"^0x[0-9a-f]{64}$": "32 bytes, hex",
     r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$": "UTC time",
+    r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$": "UTC time with milliseconds",
 }
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from tests.risk.exposure.build import PRIORS, contract, key, link, power, stands
 from tests.support.fake_chain import AT
 from tests.underkeel.stress.build import ETH_FEED, ODD, USDC_FEED, loan, portfolio, wallet
 from underkeel.cli.stress_tables import stress_report
-from underkeel.documents.models import DOCUMENTS
+from underkeel.documents.registry import DOCUMENTS
 from underkeel.exposure.assemble import assemble
 from underkeel.exposure.reading import Read
 from underkeel.stress.document import Report, stress_document

@@ -14,7 +14,7 @@ from chain.wallet import keystore
 from chain.wallet.local import Key
 from underkeel.cli.main import app
 from underkeel.config.load import load
-from underkeel.documents.models import DOCUMENTS
+from underkeel.documents.registry import DOCUMENTS
 from underkeel.errors import UsageError
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"

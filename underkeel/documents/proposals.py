@@ -1,0 +1,44 @@
+"""Plans that wait for somebody, and what became of others, as a document."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from underkeel.documents.paging import Paging
+from underkeel.documents.part import Integer, Moment, Part
+from underkeel.documents.plan import PlanDocument
+
+
+class Verdict(Part):
+    """What the policy says to one step of a plan."""
+
+    step: Integer | None = Field(description="Null: the whole plan.")
+    rule: str
+    ok: bool
+    text: str
+
+
+class Proposal(Part):
+    """A plan that an alert asked for."""
+
+    id: str = Field(description="The plan's hash; `execute` takes its file.")
+    at: Moment
+    status: Literal["proposed", "executing", "done", "refused", "expired", "failed"]
+    plan: str = Field(description="Its name.")
+    chain: str | None
+    wallet: str | None
+    alert: str | None
+    expires_at: Moment | None
+    text: str = Field(description="What became of it.")
+    verdicts: list[Verdict]
+    document: PlanDocument | None = Field(description="Null: there was none to make.")
+
+
+class ProposalsDocument(Part):
+    """`/api/v1/plans`, the newest first."""
+
+    schema_: Literal["underkeel.proposals/1"] = Field(alias="schema")
+    generated_at: Moment
+    paused: str | None
+    proposals: list[Proposal]
+    page: Paging
