@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from underkeel.cli.main import app
+from underkeel.config.channels import ChannelTable, HeartbeatTable
 from underkeel.config.load import load
 from underkeel.config.markets import adapters
 from underkeel.config.model import ChainTable, HistoryTable, PriceTable, Settings, WalletTable
@@ -49,6 +50,8 @@ def test_cli_page__every_command_and_option_and_exit_code__is_there() -> None:
         ("`[wallets.NAME.signer]`", SignerTable),
         ("`[policy.NAME]`", PolicyTable),
         ("`[storage]`", StorageTable),
+        ("`[channels.NAME]`", ChannelTable),
+        ("`[heartbeat]`", HeartbeatTable),
         ("`[history]`", HistoryTable),
     ],
 )

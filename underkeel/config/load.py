@@ -263,6 +263,7 @@ def _unknown_key(where: str, loc: Loc) -> Problem:
 
 def _home_of(name: str) -> str:
     """Say in which table a key belongs, if it is one of ours."""
+    from underkeel.config.channels import ChannelTable, HeartbeatTable
     from underkeel.config.model import ChainTable, HistoryTable, PriceTable, WalletTable
     from underkeel.config.plans import MatchTable, PlanTable
     from underkeel.config.signing import PolicyTable, SignerTable, StorageTable
@@ -273,6 +274,8 @@ def _home_of(name: str) -> str:
         "[policy.NAME]": PolicyTable,
         "[wallets.NAME.signer]": SignerTable,
         "[storage]": StorageTable,
+        "[channels.NAME]": ChannelTable,
+        "[heartbeat]": HeartbeatTable,
         "[history]": HistoryTable,
         "[[chains.NAME.prices]]": PriceTable,
         "[[plan]]": PlanTable,
@@ -291,7 +294,9 @@ def _not_a_choice(where: str, key: str, given: object, expected: str) -> Problem
 
 def _may_be_url(loc: Loc) -> bool:
     """Say whether a place holds URLs: even a mistyped one, without ://, can hold a key."""
-    return any(part in ("rpc", "ws", "url", "password") for part in loc)
+    return any(
+        part in ("rpc", "ws", "url", "password", "apprise", "webhook", "secret") for part in loc
+    )
 
 
 def _shown(value: object) -> str:

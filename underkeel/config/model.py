@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from underkeel.config.channels import ChannelTable, HeartbeatTable
 from underkeel.config.markets import MarketRow, market_row, market_schema
 from underkeel.config.plans import PlanTable, plan_problems
 from underkeel.config.problems import did_you_mean
@@ -28,7 +29,7 @@ from underkeel.config.values import (
 )
 from underkeel.config.venues import VenueRow, venue_row, venue_schema
 
-LATER = ("web", "channels", "heartbeat", "alert")
+LATER = ("web", "alert")
 """Sections of later versions: named, so that the refusal can say so."""
 
 
@@ -171,6 +172,8 @@ class Settings(Table):
     wallets: dict[Name, WalletTable] = Field(default_factory=dict)
     policy: dict[Name, PolicyTable] = Field(default_factory=dict)
     storage: StorageTable = Field(default_factory=StorageTable)
+    channels: dict[Name, ChannelTable] = Field(default_factory=dict)
+    heartbeat: HeartbeatTable | None = None
     history: HistoryTable = Field(default_factory=HistoryTable)
     plan: tuple[PlanTable, ...] = ()
 

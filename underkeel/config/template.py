@@ -104,6 +104,25 @@ SIGNING: Final = """
 # url = "sqlite"                      # the executor's journal; or postgresql+psycopg://…
 """
 
+CHANNELS: Final = """
+# Where alerts are sent: docs/channels.md. Try one with `underkeel alert test ops`.
+# [channels.ops]
+# apprise = "env:UNDERKEEL_OPS_URL"   # Telegram, Slack, mail …: an apprise URL, never in here
+# [channels.hook]
+# webhook = "https://example.org/hook"
+# secret = "file:hook-secret"         # what messages are signed with
+# timeout = "15s"                     # for one attempt
+# per_minute = 600                    # 20 with apprise
+# retry_for = "7d"                    # a message is given up after it
+#
+# [heartbeat]                         # a dead-man switch hears of every complete round
+# url = "env:UNDERKEEL_HEARTBEAT_URL"
+# every = "60s"
+# method = "GET"                      # or "POST"
+# timeout = "10s"
+# signals = false                     # also URL/start and URL/fail: healthchecks.io
+"""
+
 HISTORY: Final = """
 # [history]
 # days = 365                          # how far back prices are looked at
@@ -128,4 +147,4 @@ def config_text(name: str, chain_id: int, rpc: Sequence[str], wallets: Mapping[s
     chain = CHAIN.replace("{name}", name).replace("{chain_id}", str(chain_id))
     chain = chain.replace("{rpc}", json.dumps(list(rpc), ensure_ascii=False))
     listed = [WALLET.format(name=n, address=a) for n, a in wallets.items()]
-    return HEAD + chain + ("".join(listed) or NO_WALLET) + SIGNING + HISTORY + PLAN
+    return HEAD + chain + ("".join(listed) or NO_WALLET) + SIGNING + CHANNELS + HISTORY + PLAN
