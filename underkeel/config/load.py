@@ -267,6 +267,7 @@ def _home_of(name: str) -> str:
     from underkeel.config.model import ChainTable, HistoryTable, PriceTable, WalletTable
     from underkeel.config.plans import MatchTable, PlanTable
     from underkeel.config.signing import PolicyTable, SignerTable, StorageTable
+    from underkeel.config.web import WebTable
 
     tables: dict[str, type[BaseModel]] = {
         "[chains.NAME]": ChainTable,
@@ -278,6 +279,7 @@ def _home_of(name: str) -> str:
         "[heartbeat]": HeartbeatTable,
         "[history]": HistoryTable,
         "[[chains.NAME.prices]]": PriceTable,
+        "[web]": WebTable,
         "[[plan]]": PlanTable,
         "match of a [[plan]]": MatchTable,
     }

@@ -28,8 +28,9 @@ from underkeel.config.values import (
     refuse,
 )
 from underkeel.config.venues import VenueRow, venue_row, venue_schema
+from underkeel.config.web import WebTable
 
-LATER = ("web", "alert")
+LATER = ("alert",)
 """Sections of later versions: named, so that the refusal can say so."""
 
 
@@ -174,6 +175,7 @@ class Settings(Table):
     storage: StorageTable = Field(default_factory=StorageTable)
     channels: dict[Name, ChannelTable] = Field(default_factory=dict)
     heartbeat: HeartbeatTable | None = None
+    web: WebTable | None = None
     history: HistoryTable = Field(default_factory=HistoryTable)
     plan: tuple[PlanTable, ...] = ()
 

@@ -123,6 +123,17 @@ CHANNELS: Final = """
 # signals = false                     # also URL/start and URL/fail: healthchecks.io
 """
 
+WEB: Final = """
+# The pages, the JSON API and the metrics: docs/web.md. `underkeel run` and `underkeel dash` serve.
+# [web]
+# bind = "127.0.0.1:8899"             # anything else needs a token
+# token = "file:web-token"            # 16 characters or more; who shows it may look
+# hosts = ["keel.example.org"]        # further names that browsers may call it by
+# proxies = ["10.0.0.2"]              # whose X-Forwarded headers are believed
+# session = "12h"                     # how long a login lasts
+# max_streams = 64                    # browsers that may follow live at once
+"""
+
 HISTORY: Final = """
 # [history]
 # days = 365                          # how far back prices are looked at
@@ -147,4 +158,4 @@ def config_text(name: str, chain_id: int, rpc: Sequence[str], wallets: Mapping[s
     chain = CHAIN.replace("{name}", name).replace("{chain_id}", str(chain_id))
     chain = chain.replace("{rpc}", json.dumps(list(rpc), ensure_ascii=False))
     listed = [WALLET.format(name=n, address=a) for n, a in wallets.items()]
-    return HEAD + chain + ("".join(listed) or NO_WALLET) + SIGNING + CHANNELS + HISTORY + PLAN
+    return HEAD + chain + ("".join(listed) or NO_WALLET) + SIGNING + CHANNELS + WEB + HISTORY + PLAN
