@@ -18,6 +18,7 @@ from chain.calls import ReadFailed, Reads, Unknown, gather
 from chain.client import ChainSpec, Client, connect
 from chain.errors import ChainError, StaleHead
 from chain.networks import by_id
+from chain.prefetch import Foresight
 from chain.snapshot import Snapshot
 from chain.types import Address, BlockRef
 from protocols.adapter import Market
@@ -75,6 +76,28 @@ class ChainReport:
     def age_s(self) -> int | None:
         """Return how old the block was when it was asked for; negative if our clock is behind."""
         return int(self.read_at) - self.at.timestamp if self.at else None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The markets to read on a chain, and which of them are not known whole."""
+
+    markets: tuple[Market, ...]
+    missed: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RawReport:
+    """What one block says, not yet judged."""
+
+    at: BlockRef
+    positions: tuple[Position, ...]
+    unreadable: tuple[Unreadable, ...]
+    prices: tuple[Price | Unpriced, ...]
+    markets: tuple[Market, ...]
+    valuation: Valuation
+    cause: str = ""
+    """Why the RPC stopped answering while it was read; else empty."""
 
 
 class Open(Protocol):
@@ -195,49 +218,81 @@ class ChainReader:
 
     def _read(self, client: Client, snapshot: Snapshot) -> ChainReport:
         read_at, began = self.now(), time.monotonic()
-        markets, missed = self._discover(client, snapshot.at)
+        found = self.discover(client, snapshot.at)
         if time.monotonic() - began > SLOW_SEARCH_S:
             read_at, snapshot = self.now(), client.snapshot(client.head())
-            markets, missed = self._discover(client, snapshot.at)
-        head = snapshot.at
+            found = self.discover(client, snapshot.at)
+        memory = remembered(self.cache, snapshot.at.chain_id)
+        raw = self.read(snapshot, found, memory)
+        remember(self.cache, snapshot.at.chain_id, memory)
+        return replace(self.judged(raw), read_at=read_at, requests=client.stats.posts)
+
+    def discover(self, client: Client, head: BlockRef) -> Found:
+        """Return the markets to read, completed by what the logs name up to `head`."""
+        markets = markets_of(self.table)
+        if not (self.table.discover and self.accounts):
+            return Found(markets)
+        search = Search(client, head, Memory.open(self.cache, head.chain_id), self.progress)
+        found = [search.complete(market, self.accounts) for market in markets]
+        missed = tuple(m for _, m in found if m is not None)
+        return Found(tuple(market for market, _ in found), missed)
+
+    def read(self, snapshot: Snapshot, found: Found, memory: Foresight) -> RawReport:
+        """Return what one block says of the markets; `memory` makes it one round of requests.
+
+        Raises `Reorged` and `Disagreement`; all other failures are in what it returns.
+        """
+        head, markets = snapshot.at, found.markets
+        missed = list(found.missed)
         self.progress(f"{self.name}: reading {len(markets)} markets", 0, 1)
         rows = prices_of(self.table)
         outage = Outage()
         program = watched(gather(self._programs(markets, rows, head)), outage)
-        memory = remembered(self.cache, head.chain_id)
         outcomes = snapshot.run(memory.ahead(name_of(self.accounts), program))
-        remember(self.cache, head.chain_id, memory)
         self.progress(f"{self.name}: reading {len(markets)} markets", 1, 1)
         *readings, configured = outcomes
-        found: list[Reading] = []
+        told: list[Reading] = []
         for market, outcome in zip(markets, readings, strict=True):
             if isinstance(outcome, Reading):
-                found.append(outcome)
+                told.append(outcome)
             else:
                 missed.append(_unreadable(market, outcome, head))
         if not isinstance(configured, Reading):
             configured = _no_prices(rows, configured)
-        report = self._judged(head, found, configured.prices, missed)
+        held = [p for reading in told for p in reading.positions]
+        positions = [p for p in held if isinstance(p, Position)]
+        unreadable = [*missed, *(p for p in held if isinstance(p, Unreadable))]
+        own = [price for reading in told for price in reading.prices]
         cause = outage.cause and f"its RPC stopped answering while it was read: {outage.cause}"
-        return replace(
-            report,
-            read_at=read_at,
-            requests=client.stats.posts,
+        return RawReport(
+            at=head,
+            positions=tuple(positions),
+            unreadable=tuple(replace(u, cause=self.config.scrub(u.cause)) for u in unreadable),
+            prices=(*own, *configured.prices),
             markets=markets,
-            fault=Fault.DOWN if cause else None,
+            valuation=Valuation.of(own, configured.prices, positions, head),
             cause=self.config.scrub(cause),
         )
 
-    def _discover(
-        self, client: Client, head: BlockRef
-    ) -> tuple[tuple[Market, ...], list[Unreadable]]:
-        markets = markets_of(self.table)
-        if not (self.table.discover and self.accounts):
-            return markets, []
-        search = Search(client, head, Memory.open(self.cache, head.chain_id), self.progress)
-        found = [search.complete(market, self.accounts) for market in markets]
-        missed = [m for _, m in found if m is not None]
-        return tuple(market for market, _ in found), missed
+    def judged(self, raw: RawReport) -> ChainReport:
+        """Judge every position that was read."""
+        limit = self.table.max_price_age
+        return ChainReport(
+            name=self.name,
+            chain_id=self.table.chain_id,
+            at=raw.at,
+            positions=tuple(assess(p, raw.valuation, limit) for p in raw.positions),
+            unreadable=raw.unreadable,
+            prices=raw.prices,
+            markets=raw.markets,
+            valuation=raw.valuation,
+            fault=Fault.DOWN if raw.cause else None,
+            cause=raw.cause,
+        )
+
+    def failed(self, error: ChainError) -> ChainReport:
+        """Return the report of a chain that could not be read."""
+        return self._failed(_kind(error), str(error))
 
     def _programs(
         self, markets: Sequence[Market], rows: Sequence[PriceRow], at: BlockRef
@@ -247,28 +302,6 @@ class ChainReader:
         network = by_id(at.chain_id)
         sequencer = network.sequencer_feed if network else None
         return [*programs, _prices(rows, at, sequencer)]
-
-    def _judged(
-        self,
-        at: BlockRef,
-        readings: Sequence[Reading],
-        configured: Sequence[Price | Unpriced],
-        missed: Sequence[Unreadable],
-    ) -> ChainReport:
-        found = [p for reading in readings for p in reading.positions]
-        positions = [p for p in found if isinstance(p, Position)]
-        unreadable = [*missed, *(p for p in found if isinstance(p, Unreadable))]
-        own = [price for reading in readings for price in reading.prices]
-        valuation = Valuation.of(own, configured, positions, at)
-        return ChainReport(
-            name=self.name,
-            chain_id=self.table.chain_id,
-            at=at,
-            positions=tuple(assess(p, valuation, self.table.max_price_age) for p in positions),
-            unreadable=tuple(replace(u, cause=self.config.scrub(u.cause)) for u in unreadable),
-            prices=(*own, *configured),
-            valuation=valuation,
-        )
 
 
 @dataclass(slots=True)

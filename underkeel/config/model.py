@@ -14,6 +14,7 @@ from pydantic import (
 
 from underkeel.config.channels import ChannelTable, HeartbeatTable
 from underkeel.config.markets import MarketRow, market_row, market_schema
+from underkeel.config.monitor import MonitorTable
 from underkeel.config.plans import PlanTable, plan_problems
 from underkeel.config.problems import did_you_mean
 from underkeel.config.signing import PolicyTable, SignerTable, StorageTable
@@ -177,6 +178,7 @@ class Settings(Table):
     heartbeat: HeartbeatTable | None = None
     web: WebTable | None = None
     history: HistoryTable = Field(default_factory=HistoryTable)
+    monitor: MonitorTable = Field(default_factory=MonitorTable)
     plan: tuple[PlanTable, ...] = ()
 
     @field_validator("timezone")
