@@ -1,0 +1,108 @@
+"""The store: one database, opened, stamped, and read and written in transactions.
+
+    store = Store.open("sqlite:///keel.sqlite", mode="dry-run", chains={"ethereum": 1})
+    with store.writing() as db:
+        documents.put(db, "risk", "ethereum", body, at=now, block=block)
+    with store.reading() as db:
+        found = documents.get(db, "risk", "ethereum")
+
+Functions of the modules beside this one take the connection, so that one transaction holds all
+of a cycle. One writer at a time, in Postgres as in SQLite: rows, ids and versions then become
+visible in the order they were given, and nobody has to think about deadlocks.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from executor.journal import engine as engines
+from executor.journal.errors import Damaged as DamagedFile
+from executor.journal.errors import NotWritten as NoEngine
+from underkeel.store import schema, stamp
+from underkeel.store.errors import Damaged, NotWritten, WrongSchema
+from underkeel.store.faults import fault
+
+WRITER: Final = 0x6B65656D
+"""The advisory lock of Postgres that lets one writer in."""
+WAIT_MS: Final = 10_000
+
+
+class Store:
+    """A database of ours; safe to share between threads and processes."""
+
+    def __init__(self, engine: Engine, mode: str, clock: Callable[[], float]) -> None:
+        self.engine = engine
+        self.mode = mode
+        self.clock = clock
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        mode: str,
+        chains: Mapping[str, int],
+        clock: Callable[[], float] = time.time,
+    ) -> "Store":
+        """Open, or make, the store at a database URL.
+
+        `chains` are the config's names and chain ids. Raises `Damaged`, `NotWritten`,
+        `WrongSchema` and `WrongStamp`.
+        """
+        try:
+            store = cls(engines.connect(url), mode, clock)
+        except DamagedFile as error:
+            raise Damaged(error.cause) from None
+        except NoEngine as error:
+            raise NotWritten(error.cause) from None
+        try:
+            store._make(chains)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _make(self, chains: Mapping[str, int]) -> None:
+        with self.writing() as db:
+            has, wanted = schema.version(db), schema.wanted()
+            if has is None:
+                schema.upgrade(db)
+            elif has != wanted:
+                raise WrongSchema(has, wanted, newer=not schema.known(has))
+            stamp.check(db, self.mode, chains, self.clock())
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether it is a file of SQLite."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give one consistent view of all rows; never waits for a writer."""
+        options = {} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
+        try:
+            with self.engine.connect() as db:
+                yield db.execution_options(**options) if options else db
+        except SQLAlchemyError as error:
+            raise fault(error) from None
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Commit on exit, all or nothing; raises `NotWritten` for what the database refuses."""
+        options = {"executor_writes": True} if self.sqlite else {}
+        try:
+            with self.engine.execution_options(**options).begin() as db:
+                if not self.sqlite:
+                    db.execute(text(f"SET LOCAL lock_timeout = {WAIT_MS}"))
+                    db.execute(text(f"SELECT pg_advisory_xact_lock({WRITER})"))
+                yield db
+        except SQLAlchemyError as error:
+            raise fault(error) from None
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self.engine.dispose()
