@@ -11,7 +11,8 @@ import select
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,22 +85,40 @@ class Connection:
 
         Raises `TimeoutError`, `Broken`, `Large` or `Undecodable`; the connection is useless then.
         """
+        with self._failing():
+            minor, status, headers = self._asked(request, left)
+            raw, framed = self._body(status, headers, left, most)
+        answer = Answer(status, headers, _unpacked(raw, headers, most))
+        close = "close" in headers.get("connection", "").lower()
+        self.kept = framed and minor == 1 and not close and not self._buffer
+        return answer
+
+    def answer_head(self, request: bytes, left: Left) -> Answer:
+        """Send a request and return its answer with what of the body came with the head.
+
+        For who needs no more than the status: no body, however long or broken, can spoil it.
+        Raises `TimeoutError` or `Broken`; the connection bears no other exchange.
+        """
+        with self._failing():
+            _, status, headers = self._asked(request, left)
+        return Answer(status, headers, bytes(self._buffer))
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
         self.kept = False
         try:
-            self._socket.settimeout(left())
-            self._socket.sendall(request)
-            minor, status, headers = self._head(left)
-            raw, framed = self._body(status, headers, left, most)
+            yield
         except TimeoutError:
             raise
         except ssl.SSLError as error:
             raise Broken("TLS failed") from error
         except OSError as error:
             raise Broken("the connection broke") from error
-        answer = Answer(status, headers, _unpacked(raw, headers, most))
-        close = "close" in headers.get("connection", "").lower()
-        self.kept = framed and minor == 1 and not close and not self._buffer
-        return answer
+
+    def _asked(self, request: bytes, left: Left) -> tuple[int, int, dict[str, str]]:
+        self._socket.settimeout(left())
+        self._socket.sendall(request)
+        return self._head(left)
 
     def _more(self, left: Left) -> bool:
         self._socket.settimeout(left())

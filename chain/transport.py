@@ -92,7 +92,7 @@ def secrets_of(url: str) -> tuple[str, ...]:
     found.update(value for _, value in parse_qsl(parts.query))
     found.update({unquote(text) for text in found})
     found.update({quote(text, safe=_SAFE) for text in found})
-    found.add(_login(parts))
+    found.add(login_of(parts))
     return tuple(sorted((text for text in found if len(text) >= 5), key=len, reverse=True))
 
 
@@ -212,12 +212,12 @@ def _head(url: str, host: str) -> bytes:
         "Accept-Encoding: gzip",
         "User-Agent: underkeel",
     ]
-    if login := _login(parts):
+    if login := login_of(parts):
         lines.append(f"Authorization: Basic {login}")
     return ("\r\n".join(lines) + "\r\nContent-Length: ").encode()
 
 
-def _login(parts: SplitResult) -> str:
+def login_of(parts: SplitResult) -> str:
     """Return a URL's login as the header has it; nothing where it has none."""
     if not parts.username and not parts.password:
         return ""
