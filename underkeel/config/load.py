@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from underkeel.config.find import find_config
 from underkeel.config.markets import row_problems
-from underkeel.config.model import LATER, Settings
+from underkeel.config.model import Settings
 from underkeel.config.problems import Problem, did_you_mean, dotted, nearest
 from underkeel.config.secrets import SecretMissing, Secrets, looks_secret, scrub
 from underkeel.config.values import url_problem
@@ -252,21 +252,20 @@ def _explain(error: ValidationError, data: Mapping[str, Any], where: Places) -> 
 
 def _unknown_key(where: str, loc: Loc) -> Problem:
     name = str(loc[-1])
-    if len(loc) == 1 and name in LATER:
-        what = f"this version has no [{name}] yet"
-        return Problem(where, name, what, "remove the section: it would have no effect")
     model = _model_at(loc[:-1])
-    names = list(model.model_fields) if model else []
+    names = [f.alias or key for key, f in model.model_fields.items()] if model else []
     elsewhere = "" if nearest(name, names) else _home_of(name)
     return Problem(where, dotted(loc), "unknown key", elsewhere or did_you_mean(name, names))
 
 
 def _home_of(name: str) -> str:
     """Say in which table a key belongs, if it is one of ours."""
+    from underkeel.config.alerts import AlertTable, EscalateTable, LevelTable, RepeatTable
     from underkeel.config.channels import ChannelTable, HeartbeatTable
     from underkeel.config.model import ChainTable, HistoryTable, PriceTable, WalletTable
     from underkeel.config.plans import MatchTable, PlanTable
-    from underkeel.config.signing import PolicyTable, SignerTable, StorageTable
+    from underkeel.config.signing import PolicyTable, SignerTable
+    from underkeel.config.storage import RetainTable, StorageTable
     from underkeel.config.web import WebTable
 
     tables: dict[str, type[BaseModel]] = {
@@ -275,6 +274,7 @@ def _home_of(name: str) -> str:
         "[policy.NAME]": PolicyTable,
         "[wallets.NAME.signer]": SignerTable,
         "[storage]": StorageTable,
+        "retain of [storage]": RetainTable,
         "[channels.NAME]": ChannelTable,
         "[heartbeat]": HeartbeatTable,
         "[history]": HistoryTable,
@@ -282,6 +282,10 @@ def _home_of(name: str) -> str:
         "[web]": WebTable,
         "[[plan]]": PlanTable,
         "match of a [[plan]]": MatchTable,
+        "[[alert]]": AlertTable,
+        "levels of an [[alert]]": LevelTable,
+        "repeat of an [[alert]]": RepeatTable,
+        "escalate of an [[alert]]": EscalateTable,
     }
     homes = [table for table, model in tables.items() if name in model.model_fields]
     return f"it belongs in {homes[0]}" if homes else ""

@@ -12,12 +12,15 @@ from pydantic import (
     model_validator,
 )
 
+from underkeel.config.alerts import AlertRow, alert_problems
 from underkeel.config.channels import ChannelTable, HeartbeatTable
 from underkeel.config.markets import MarketRow, market_row, market_schema
 from underkeel.config.monitor import MonitorTable
 from underkeel.config.plans import PlanTable, plan_problems
 from underkeel.config.problems import did_you_mean
-from underkeel.config.signing import PolicyTable, SignerTable, StorageTable
+from underkeel.config.signing import PolicyTable, SignerTable
+from underkeel.config.steer import action_problems
+from underkeel.config.storage import StorageTable
 from underkeel.config.table import Table
 from underkeel.config.values import (
     AddressText,
@@ -30,9 +33,6 @@ from underkeel.config.values import (
 )
 from underkeel.config.venues import VenueRow, venue_row, venue_schema
 from underkeel.config.web import WebTable
-
-LATER = ("alert",)
-"""Sections of later versions: named, so that the refusal can say so."""
 
 
 class PriceTable(Table):
@@ -180,6 +180,7 @@ class Settings(Table):
     history: HistoryTable = Field(default_factory=HistoryTable)
     monitor: MonitorTable = Field(default_factory=MonitorTable)
     plan: tuple[PlanTable, ...] = ()
+    alert: tuple[AlertRow, ...] = ()
 
     @field_validator("timezone")
     @classmethod
@@ -198,6 +199,13 @@ class Settings(Table):
     @model_validator(mode="after")
     def _plans_fit(self) -> "Settings":
         plan_problems(self.plan, self.wallets, self.chains)
+        return self
+
+    @model_validator(mode="after")
+    def _alerts_fit(self) -> "Settings":
+        alert_problems(self.alert, self.channels, self.wallets, self.chains)
+        acting = [(row.id, row.action) for row in self.alert if row.action is not None]
+        action_problems(acting, [row.name for row in self.plan])
         return self
 
     @model_validator(mode="after")

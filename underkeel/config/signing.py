@@ -189,12 +189,3 @@ class PolicyTable(Table):
         if (self.heartbeat is None) != (self.max_silence is None):
             raise refuse("heartbeat and max_silence go together", "give both or none")
         return self
-
-
-class StorageTable(Table):
-    """Where what the executor must not forget is kept."""
-
-    url: str = Field(
-        default="sqlite",
-        description='"sqlite" in the state folder, or postgresql+psycopg://…, env:NAME, file:PATH.',
-    )

@@ -100,8 +100,9 @@ SIGNING: Final = """
 # heartbeat = "alive"                 # a file to be touched, and how long it may not be
 # max_silence = "1d"
 #
-# [storage]
-# url = "sqlite"                      # the executor's journal; or postgresql+psycopg://…
+# [storage]                           # what is seen and what is signed: docs/storage.md
+# url = "sqlite"                      # or postgresql+psycopg://…, best as "env:NAME"
+# retain = { raw = "30d", hourly = "2y" }
 """
 
 CHANNELS: Final = """
@@ -134,6 +135,30 @@ WEB: Final = """
 # max_streams = 64                    # browsers that may follow live at once
 """
 
+ALERTS: Final = """
+# What is watched besides the built-in rules: docs/alerts.md.
+# [[alert]]
+# id = "hf-low"
+# expr = "health_factor"
+# match = { wallet = "main" }         # which series; * stands for any text
+# levels = [{ severity = "critical", fire_below = 1.15, clear_above = 1.25 }]
+# for = "2 blocks"                    # how long first; or "30s"
+# critical_for = "0"                  # the same of level critical
+# keep_firing = "1m"                  # how long it goes on when the value is good again
+# on_stale = { after = "90s", severity = "critical" }
+# group_by = ["wallet", "chain"]      # alike in these, they share a message
+# repeat = { every = "1h", backoff = 2, max = 6 }
+# notify = { warning = ["ops"], critical = ["ops"] }
+# escalate = { after = "10m", unless = "ack", to = ["ops"] }
+# inhibit = [{ alerts = ["oracle-overdue"], equal = ["chain"] }]
+# action = { plan = "rescue", restore_to = 1.80, mode = "propose" }
+# say = "Call Ada."                   # your words, put in every message
+#
+# [[alert]]
+# id = "unlimited-allowance"          # a built-in rule, changed key by key
+# enabled = false
+"""
+
 HISTORY: Final = """
 # [history]
 # days = 365                          # how far back prices are looked at
@@ -158,4 +183,5 @@ def config_text(name: str, chain_id: int, rpc: Sequence[str], wallets: Mapping[s
     chain = CHAIN.replace("{name}", name).replace("{chain_id}", str(chain_id))
     chain = chain.replace("{rpc}", json.dumps(list(rpc), ensure_ascii=False))
     listed = [WALLET.format(name=n, address=a) for n, a in wallets.items()]
-    return HEAD + chain + ("".join(listed) or NO_WALLET) + SIGNING + CHANNELS + WEB + HISTORY + PLAN
+    later = (SIGNING, CHANNELS, WEB, ALERTS, HISTORY, PLAN)
+    return HEAD + chain + ("".join(listed) or NO_WALLET) + "".join(later)

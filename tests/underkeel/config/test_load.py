@@ -96,7 +96,7 @@ def test_load__every_key__is_understood(tmp_path: Path) -> None:
         (MINIMAL + "multicall3 = '0x12'\n", "expected 0x and 40 hex digits"),
         (MINIMAL + "ws = 'https://x.example'\n", "is not a URL of the kind ws or wss"),
         (MINIMAL + "[web]\nbind = 'x'\n", "is no address and port"),
-        (MINIMAL + "[[alert]]\nid = 'x'\n", "this version has no [alert] yet"),
+        (MINIMAL + "[[alert]]\nid = 'x'\n", "alert[0].expr: is missing"),
         ("version = 2\n", "version: 2 is not 1"),
         ("[chains.a]\nchain_id = 1\nrpc = ['http://x']\n", "version: is missing; add it"),
         ("version = 1\n[chains.a]\nchain_id = 1\nrpc = []\n", "chains.a.rpc"),
