@@ -1,0 +1,1 @@
+"""Steer away: while an alert fires, make the plan its rule names, propose it or have it done."""

@@ -1,0 +1,152 @@
+"""What to do next, from what fires and what was proposed so far. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from underkeel.config.alerts import RANK
+from underkeel.steer.types import OPEN, Firing, Proposal, Status
+
+HOUR_S: Final = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class MakePlan:
+    """Plan for an alert."""
+
+    firing: Firing
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Have a proposal carried out."""
+
+    firing: Firing
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End a proposal that nobody carried out."""
+
+    proposal: Proposal
+    status: Status
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Leave a proposal as it is, and say once why."""
+
+    proposal: Proposal
+    cause: str
+
+
+Step = MakePlan | Start | Close | Hold
+Obstacle = Callable[[str], str | None]
+"""Says why a wallet may not have plans carried out by itself; None if it may."""
+
+
+def steps(
+    firing: Sequence[Firing],
+    proposals: Sequence[Proposal],
+    now: float,
+    *,
+    obstacle: Obstacle,
+    paused: str | None,
+) -> list[Step]:
+    """Return what to do now, the most urgent first.
+
+    `proposals` holds every open one, and all of the last day. For one alert there is one open
+    proposal at most, and for one wallet one that is carried out.
+    """
+    found: list[Step] = []
+    alive = {alert.key for alert in firing}
+    for one in proposals:
+        if one.status is not Status.PROPOSED:
+            continue
+        if one.alert not in alive:
+            found.append(Close(one, Status.WITHDRAWN, "the alert is over"))
+        elif one.expires_at is not None and now >= one.expires_at:
+            found.append(Close(one, Status.EXPIRED, "nobody carried it out in time"))
+    closed = {s.proposal.id: s.status for s in found if isinstance(s, Close)}
+    after = [replace(p, status=closed.get(p.id, p.status)) for p in proposals]
+    desk = _Desk(after, now, obstacle, paused)
+    for alert in sorted(firing, key=_urgency):
+        step = desk.step(alert)
+        if step is not None:
+            found.append(step)
+    return found
+
+
+class _Desk:
+    """What is open, and who is busy with what."""
+
+    def __init__(
+        self, proposals: Sequence[Proposal], now: float, obstacle: Obstacle, paused: str | None
+    ) -> None:
+        self._proposals = proposals
+        self._now = now
+        self._obstacle = obstacle
+        self._paused = paused
+        self._acting = {
+            p.wallet for p in proposals if p.status in (Status.EXECUTING, Status.UNKNOWN)
+        }
+        self._waiting = {
+            p.wallet: p.alert
+            for p in proposals
+            if p.status is Status.PROPOSED and p.mode == "execute"
+        }
+
+    def step(self, alert: Firing) -> Step | None:
+        own = [p for p in self._proposals if p.alert == alert.key]
+        current = next((p for p in own if p.status in OPEN), None)
+        if current is None:
+            return self._plan(alert, own)
+        if current.status is not Status.PROPOSED or current.mode != "execute":
+            return None
+        if why := self._held(alert, current):
+            return Hold(current, why)
+        self._acting.add(current.wallet)
+        return Start(alert, current)
+
+    def _plan(self, alert: Firing, own: Sequence[Proposal]) -> Step | None:
+        if not alert.known or not _due(alert, own, self._now):
+            return None
+        if alert.action.mode == "execute" and self._may_act(alert.wallet):
+            # What is carried out first changes what the next plan is to be about.
+            if alert.wallet in self._acting or alert.wallet in self._waiting:
+                return None
+            self._waiting[alert.wallet] = alert.key
+        return MakePlan(alert)
+
+    def _may_act(self, wallet: str) -> bool:
+        return self._paused is None and self._obstacle(wallet) is None
+
+    def _held(self, alert: Firing, current: Proposal) -> str | None:
+        """Return why a plan is not carried out now."""
+        if why := self._obstacle(current.wallet):
+            return why
+        if not alert.known:
+            return "what the alert is about cannot be read now"
+        if self._paused is not None:
+            return self._paused
+        if current.wallet in self._acting:
+            return f"another plan of {current.wallet} is under way, or its outcome is unknown"
+        return None
+
+
+def _due(alert: Firing, own: Sequence[Proposal], now: float) -> bool:
+    """Tell whether the rule's limits let another plan be made."""
+    if sum(1 for p in own if p.at > now - HOUR_S) >= alert.action.max_per_hour:
+        return False
+    # One that nobody carried out has no end that things would have to settle after.
+    ends = [p.at if p.status is Status.EXPIRED else p.changed_at for p in own]
+    return not ends or now >= max(ends) + alert.action.cool_down
+
+
+def _urgency(alert: Firing) -> tuple[int, float]:
+    return -RANK.get(alert.severity, 0), alert.value
+
+
+__all__ = ["Close", "Hold", "MakePlan", "Start", "Step", "steps"]

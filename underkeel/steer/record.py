@@ -1,0 +1,174 @@
+"""Write what became of a proposal: its row, an event, and a message to the rule's channels."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from sqlalchemy import Connection
+
+from executor.plan.codec import PlanUnreadable, from_data
+from executor.plan.types import Plan
+from underkeel.config.alerts import Severity
+from underkeel.config.load import Config
+from underkeel.steer import rows, words
+from underkeel.steer.types import Proposal, Status
+from underkeel.store import events, outbox
+from underkeel.store.events import Event
+from underkeel.store.outbox import Message
+
+Tell = Callable[[Connection, str, str, str, str, Mapping[str, Any], str, float], None]
+"""Puts a message into the outbox: rule, severity, title, body, payload, dedup id, now."""
+
+QUIET: Final = frozenset({Status.EXPIRED, Status.WITHDRAWN, Status.EXECUTING})
+"""The page tells of these; nobody is called for them."""
+GRAVE: Final = {
+    Status.REFUSED: "critical",
+    Status.FAILED: "critical",
+    Status.UNKNOWN: "critical",
+}
+NUMBERS: Final = re.compile(r"[\d.,]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Writes in the transaction it is given."""
+
+    tell: Tell
+    zone: str
+
+    def made(self, db: Connection, proposal: Proposal, severity: str, *, loud: bool) -> None:
+        """Tell of a new row; with `loud` a plan is told to the channels, not to the page alone."""
+        self._event(db, proposal, severity)
+        planned = proposal.status is Status.PROPOSED
+        if loud if planned else not self._said_before(db, proposal):
+            self._message(db, proposal, severity)
+
+    def ended(
+        self,
+        db: Connection,
+        proposal: Proposal,
+        before: Sequence[Status],
+        status: Status,
+        cause: str,
+        now: float,
+        severity: str = "warning",
+        **values: Any,
+    ) -> bool:
+        """Move a row on and tell of it; False where another did that already.
+
+        `severity` is the alert's: whoever was called hears how it ended.
+        """
+        if not rows.change(db, proposal.id, before, now, status=status, cause=cause, **values):
+            return False
+        after = rows.get(db, proposal.id)
+        assert after is not None
+        self._event(db, after, severity)
+        if status not in QUIET:
+            self._message(db, after, severity)
+        return True
+
+    def held(
+        self, db: Connection, proposal: Proposal, severity: str, cause: str, now: float
+    ) -> None:
+        """Say once why a plan that could be carried out is not."""
+        if proposal.cause == cause:
+            return
+        if rows.change(db, proposal.id, [Status.PROPOSED], now, cause=cause):
+            after = rows.get(db, proposal.id)
+            assert after is not None
+            self._event(db, after, severity)
+            self._message(db, after, severity)
+
+    def _said_before(self, db: Connection, proposal: Proposal) -> bool:
+        """Tell whether the alert's last plan failed in the same words but for numbers."""
+        last = rows.last_of(db, proposal.alert, proposal.id)
+        return (
+            last is not None
+            and last.status is proposal.status
+            and NUMBERS.sub("#", last.cause) == NUMBERS.sub("#", proposal.cause)
+        )
+
+    def _event(self, db: Connection, proposal: Proposal, severity: str) -> None:
+        plan = plan_of(proposal)
+        short = "" if plan is None else words.summary(plan)
+        said = (words.title(proposal), short, proposal.cause)
+        event = Event(
+            proposal.changed_at,
+            "plan",
+            "; ".join(part for part in said if part),
+            severity=GRAVE.get(proposal.status, severity),
+            chain=proposal.chain or "",
+            wallet=proposal.account,
+            position=proposal.position or "",
+            alert=proposal.alert,
+            body=payload(proposal),
+        )
+        events.add(db, event)
+
+    def _message(self, db: Connection, proposal: Proposal, severity: str) -> None:
+        self.tell(
+            db,
+            proposal.rule,
+            GRAVE.get(proposal.status, severity),
+            words.title(proposal),
+            words.body(proposal, plan_of(proposal), self.zone),
+            payload(proposal),
+            f"plan:{proposal.id}:{proposal.status}",
+            proposal.changed_at,
+        )
+
+
+def plan_of(proposal: Proposal) -> Plan | None:
+    """Return the plan as its document has it; None where there is none that can be read."""
+    document = proposal.document
+    if not document or not document.get("plan"):
+        return None
+    try:
+        return from_data(document["plan"])
+    except PlanUnreadable:  # another version wrote it
+        return None
+
+
+def payload(proposal: Proposal) -> dict[str, Any]:
+    """Return what a program is told of a proposal."""
+    return {
+        "proposal": proposal.id,
+        "plan": proposal.plan,
+        "name": proposal.name,
+        "status": proposal.status.value,
+        "mode": proposal.mode,
+        "chain": proposal.chain,
+        "wallet": proposal.wallet,
+        "account": proposal.account,
+        "position": proposal.position,
+        "cause": proposal.cause,
+        "command": proposal.command,
+        "expires_at": proposal.expires_at,
+        "transactions": [
+            {"id": one["id"], "hash": one["hash"], "end": one["end"]}
+            for one in (proposal.ended or {}).get("ended") or ()
+        ],
+    }
+
+
+def to_the_outbox(config: Config) -> Tell:
+    """Return what tells the channels that a rule names for a severity."""
+    settings = config.settings
+    rules = {row.id: row for row in settings.alert}
+
+    def put(
+        db: Connection, rule: str, severity: str, title: str, body: str,
+        payload: Mapping[str, Any], dedup: str, now: float,
+    ) -> None:  # fmt: skip
+        channels = tuple(settings.channels)
+        if rule in rules:
+            channels = rules[rule].notify.get(cast(Severity, severity), channels)
+        for channel in channels:
+            message = Message(
+                f"{dedup}:{channel}", channel, severity, title, body, dict(payload),
+                rule=rule, state="plan",
+            )  # fmt: skip
+            outbox.put(db, message, now)
+
+    return put

@@ -1,0 +1,318 @@
+"""The thread that steers: it looks at what fires, plans, and has plans carried out.
+
+    steering = Steering(config, store)
+    steering.start()
+    steering.wake()     # after each cycle's commit
+    steering.stop(30)
+
+Everything it decides by is in the store, so that a service that died goes on where it was.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from executor.policy.switch import Switch
+from underkeel.config.load import Config
+from underkeel.errors import AppError
+from underkeel.state import state_folder
+from underkeel.steer import outcome, rows
+from underkeel.steer.child import Child, Files, Mark, underkeel
+from underkeel.steer.decide import Close, Hold, MakePlan, Start, Step, steps
+from underkeel.steer.firing import Actions, actions_of, called, firing, obstacle
+from underkeel.steer.propose import Planner, Proposed
+from underkeel.steer.record import Recorder, Tell, to_the_outbox
+from underkeel.steer.types import Firing, Proposal, Status
+from underkeel.store.store import Store
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 1.0
+REMEMBERED_S: Final = 86_400
+LATE_S: Final = 300
+"""After a plan's end, for the child to find out how it went; then it is ended."""
+KEPT_S: Final = 30 * 86_400
+"""How long files of plans stay."""
+
+
+class Steering:
+    """Steers by the actions of a config's rules."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        *,
+        clock: Callable[[], float] = time.time,
+        planner: Planner | None = None,
+        tell: Tell | None = None,
+        actions: Actions | None = None,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._clock = clock
+        self._planner = planner or Planner(config)
+        self._actions = actions_of(config) if actions is None else actions
+        self._record = Recorder(tell or to_the_outbox(config), config.settings.timezone)
+        self._children: dict[int, Child] = {}
+        self._severity: dict[str, str] = {}
+        self._wakeup = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.fault = ""
+        """Why the last turn came to nothing; empty where it did not."""
+
+    @staticmethod
+    def wanted(config: Config) -> bool:
+        """Tell whether any rule has an action."""
+        return bool(actions_of(config))
+
+    # The thread
+
+    def start(self) -> None:
+        """Begin."""
+        self._forget()
+        self._thread = threading.Thread(target=self._run, name="steer", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look now: something may have changed."""
+        self._wakeup.set()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self, timeout_s: float = 30) -> None:
+        """Begin nothing new, and wait so long for what is under way; then ask it to end.
+
+        What a child left open is in the journal, and taken up at the next start.
+        """
+        self._planner.stopping.set()
+        self._wakeup.set()
+        until = time.monotonic() + timeout_s
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        for child in self._children.values():
+            if not child.wait(max(0.0, until - time.monotonic())):
+                child.end(5)
+        with contextlib.suppress(AppError):
+            self._settle_all()
+
+    def _run(self) -> None:
+        while not self._planner.stopping.is_set():
+            self._wakeup.clear()
+            try:
+                self.turn()
+                self.fault = ""
+            except AppError as error:  # the database is held, or full: the next turn looks again
+                self._fails(self._config.scrub(str(error)))
+            except Exception as error:
+                log.exception("steering failed")
+                self._fails(f"{type(error).__name__}: {self._config.scrub(str(error))}")
+            self._wakeup.wait(POLL_S)
+
+    def _fails(self, cause: str) -> None:
+        if cause != self.fault:
+            log.warning("steering: %s", cause)
+        self.fault = cause
+
+    # One turn
+
+    def turn(self) -> tuple[Step, ...]:
+        """Look once and do what is due; return what was done."""
+        self._settle_all()
+        now = self._clock()
+        with self._store.reading() as db:
+            alerts = firing(db, self._actions, self._who_signs)
+            known = rows.current(db, now - REMEMBERED_S)
+        self._severity |= {alert.key: alert.severity for alert in alerts}
+        due = steps(alerts, known, now, obstacle=self._obstacle, paused=self._paused())
+        for step in due:
+            if self._planner.stopping.is_set():
+                break
+            match step:
+                case Close(proposal, status, cause):
+                    self._end(proposal, [Status.PROPOSED], status, cause)
+                case Hold(proposal, cause):
+                    self._hold(proposal, cause)
+                case MakePlan(alert):
+                    self._plan(alert)
+                case Start(_, proposal):
+                    self._start(proposal)
+        return tuple(due)
+
+    def _paused(self) -> str | None:
+        return Switch(state_folder(self._planner.environ)).paused()
+
+    def _obstacle(self, wallet: str) -> str | None:
+        return obstacle(self._config, wallet)
+
+    def _who_signs(self, alert: Firing) -> str:
+        try:
+            return called(self._config, self._planner.wanted(alert).wallet)
+        except AppError:  # planning says it in words
+            return alert.labels.get("wallet", "")
+
+    def _hold(self, proposal: Proposal, cause: str) -> None:
+        severity = self._severity.get(proposal.alert, "warning")
+        if proposal.cause != cause:
+            with self._store.writing() as db:
+                self._record.held(db, proposal, severity, cause, self._clock())
+
+    def _end(
+        self, proposal: Proposal, before: list[Status], status: Status, cause: str, **values: object
+    ) -> bool:
+        severity = self._severity.get(proposal.alert, "warning")
+        with self._store.writing() as db:
+            now = self._clock()
+            return self._record.ended(db, proposal, before, status, cause, now, severity, **values)
+
+    # Planning
+
+    def _plan(self, alert: Firing) -> None:
+        try:
+            asked = self._planner.wanted(alert)
+        except AppError as error:
+            found, account = Proposed(None, str(error)), alert.labels.get("wallet", "")
+        else:
+            found, account = self._planner.propose(asked), called(self._config, asked.account)
+        if self._planner.stopping.is_set():
+            return  # what was not looked at whole is planned again at the next start
+        status, cause = self._judged(alert, found)
+        plan = found.plan
+        with self._store.writing() as db:
+            row = rows.put(
+                db,
+                at=self._clock(),
+                expires_at=None if plan is None else float(plan.expires_at),
+                plan=None if plan is None else plan.hash,
+                name=alert.action.plan,
+                alert=alert.key,
+                rule=alert.rule,
+                chain=(found.made and found.made.chain) or alert.labels.get("chain"),
+                wallet=alert.wallet,
+                account=account,
+                position=alert.labels.get("position"),
+                mode=alert.action.mode,
+                status=status,
+                cause=cause,
+                document=found.document,
+                verdicts=list(found.verdicts) or None,
+                command="" if found.path is None else self._planner.command(found.path),
+            )
+            loud = alert.action.mode == "propose" or bool(cause)
+            self._record.made(db, row, alert.severity, loud=loud)
+        self._wakeup.set()  # it may be carried out at once
+
+    def _judged(self, alert: Firing, found: Proposed) -> tuple[Status, str]:
+        """Return what a plan is for now, and why it is not carried out if it is not."""
+        if found.cause:
+            return Status.FAILED, found.cause
+        if alert.action.mode == "propose":
+            return Status.PROPOSED, ""
+        if why := self._obstacle(alert.wallet):
+            return Status.PROPOSED, why
+        against = [v for v in found.verdicts if not v["ok"] and v["rule"] != "paused"]
+        if against:
+            return Status.REFUSED, "; ".join(dict.fromkeys(str(v["text"]) for v in against))
+        return Status.PROPOSED, ""
+
+    # Children
+
+    def _start(self, proposal: Proposal) -> None:
+        """Note that a plan is carried out, then have it carried out: never the other way round."""
+        assert proposal.plan is not None
+        mark = str(Mark.here())
+        if not self._end(proposal, [Status.PROPOSED], Status.EXECUTING, "", child=mark):
+            return
+        path = self._planner.folder / f"{proposal.plan[2:18]}.json"
+        command = underkeel(self._config.path, "execute", str(path), "--execute", "--yes")
+        try:
+            child = Child.start(command, self._files(proposal), self._planner.environ)
+        except OSError as error:
+            cause = f"it could not be started: {error.strerror}"
+            self._end(proposal, [Status.EXECUTING], Status.FAILED, cause, child=None)
+            return
+        self._children[proposal.id] = child
+        with self._store.writing() as db:
+            mark = str(Mark.here(child.pid))
+            rows.change(db, proposal.id, [Status.EXECUTING], self._clock(), child=mark)
+
+    def _files(self, proposal: Proposal) -> Files:
+        return Files.of(self._planner.folder, f"run-{proposal.id}")
+
+    def _settle_all(self) -> None:
+        """Record the end of every child that is over, and of what earlier services left."""
+        with self._store.reading() as db:
+            under_way = rows.current(db)
+        for proposal in under_way:
+            if proposal.status is Status.EXECUTING:
+                self._settle(proposal)
+            elif proposal.status is Status.UNKNOWN:
+                self._look_again(proposal)
+
+    def _settle(self, proposal: Proposal) -> None:
+        files = self._files(proposal)
+        if self._runs(proposal, files):
+            return
+        child = self._children.get(proposal.id)
+        with self._store.reading() as db:
+            recorded = outcome.recorded(db, proposal.plan or "")
+        out, err = files.read()
+        code = None if child is None else child.code
+        ended = outcome.of_child(code, out, self._config.scrub(err), recorded, _count(proposal))
+        values = {"ended": ended.document, "child": None}
+        self._end(proposal, [Status.EXECUTING], ended.status, ended.cause, **values)
+        self._children.pop(proposal.id, None)
+        files.remove()
+
+    def _runs(self, proposal: Proposal, files: Files) -> bool:
+        """Tell whether a child may still act; one that is far too late is ended."""
+        mark, now = Mark.read(proposal.child or ""), self._clock()
+        over = proposal.expires_at or 0
+        if mark.host != Mark.here().host:
+            # Another machine's: past its end it signs nothing, and then its lease tells.
+            return now <= over + LATE_S or self._leased(proposal, now)
+        child = self._children.get(proposal.id)
+        runs = child.code is None if child is not None else files.running()
+        if runs and now > over + LATE_S:
+            if child is not None:
+                child.end(5)
+            elif mark.pid is not None:  # the locked file says that it is this one
+                with contextlib.suppress(OSError):
+                    os.kill(mark.pid, signal.SIGINT)
+        return runs
+
+    def _leased(self, proposal: Proposal, now: float) -> bool:
+        """Tell whether some process has the right to act for the wallet."""
+        plan = (proposal.document or {}).get("plan")
+        if not plan:
+            return False
+        with self._store.reading() as db:
+            return outcome.held_until(db, int(plan["chain_id"]), plan["wallet"]) > now
+
+    def _look_again(self, proposal: Proposal) -> None:
+        """Tell how a plan ended whose outcome was unknown, once the journal knows."""
+        with self._store.reading() as db:
+            recorded = outcome.recorded(db, proposal.plan or "")
+        found = outcome.by_journal(recorded, _count(proposal))
+        if recorded and found.status is not Status.UNKNOWN:
+            self._end(proposal, [Status.UNKNOWN], found.status, found.cause)
+
+    def _forget(self) -> None:
+        """Remove files of plans that are long over."""
+        with contextlib.suppress(OSError):
+            for path in self._planner.folder.iterdir():
+                if path.stat().st_mtime < time.time() - KEPT_S:
+                    path.unlink()
+
+
+def _count(proposal: Proposal) -> int:
+    plan = (proposal.document or {}).get("plan")
+    return len(plan["steps"]) if plan else 0
