@@ -44,6 +44,8 @@ class Gap:
 
     labels: Labels
     cause: str
+    since: float | None = None
+    """When it was last read, by our clock, where that is known."""
 
     def hides(self, labels: Labels) -> bool:
         """Tell whether a series with these labels may have been there, unread."""
@@ -61,10 +63,18 @@ class Scope:
     block: BlockRef | None = None
     """None: there is no block, by failure or by nature."""
     gaps: tuple[Gap, ...] = ()
+    only: frozenset[str] | None = None
+    """The ids of the positions that it was about; None: all that there are."""
 
-    def hidden(self, labels: Labels) -> str:
-        """Return why a series that is absent may yet be there; empty: it is gone."""
-        return next((gap.cause for gap in self.gaps if gap.hides(labels)), "")
+    def about(self, metric: str, labels: Labels) -> bool:
+        """Tell whether the reading would have told of this series, had it been there."""
+        if metric not in self.metrics:
+            return False
+        return self.only is None or dict(labels).get("position") in self.only
+
+    def hidden(self, labels: Labels) -> Gap | None:
+        """Return why a series that is absent may yet be there; None: it is gone."""
+        return next((gap for gap in self.gaps if gap.hides(labels)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +98,12 @@ def absent(
     unknown: list[Observation] = []
     gone: list[tuple[str, Labels]] = []
     for metric, of in known:
-        if metric not in observed.scope.metrics or (metric, of) in seen:
+        if (metric, of) in seen or not observed.scope.about(metric, of):
             continue
-        cause = observed.scope.hidden(of)
-        if cause:
-            unknown.append(Observation(metric, of, None, cause, at, observed.scope.block))
+        gap = observed.scope.hidden(of)
+        if gap is not None:
+            since = at if gap.since is None else min(at, gap.since)
+            unknown.append(Observation(metric, of, None, gap.cause, since, observed.scope.block))
         else:
             gone.append((metric, of))
     return tuple(unknown), tuple(gone)
