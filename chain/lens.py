@@ -235,7 +235,7 @@ class Runner:
     def _post(self, sent: _Sent) -> tuple[Any, float]:
         """Send one run; return its answer or the error that it met, and the seconds it took."""
         endpoint = sent.endpoint
-        work = replace(self._work, pin=sent.pin)
+        work = self._work if self._work.pin is sent.pin else replace(self._work, pin=sent.pin)
         runtime, init = code(self._lens.program)
         if sent.path is Path.OVERRIDE:
             call = {"to": ADDRESS, "data": "0x" + sent.text.hex()}

@@ -60,6 +60,8 @@ class Pool:
 
     def ranked(self) -> list[Endpoint]:
         """Return the endpoints, the one to try first first: health, then the order given."""
+        if len(self.endpoints) == 1:
+            return [*self.endpoints]
         order = {id(e): i for i, e in enumerate(self.endpoints)}
         return sorted(self.endpoints, key=lambda e: (e.rest_s > 0, round(e.penalty), order[id(e)]))
 

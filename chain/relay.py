@@ -105,7 +105,7 @@ class Output:
 class Program:
     """Reads to be made by one eth_call, and the calls they depend on."""
 
-    __slots__ = ("_addresses", "_datas", "_size", "hidden", "words")
+    __slots__ = ("_addresses", "_datas", "hidden", "size", "words")
 
     def __init__(self) -> None:
         self.hidden: dict[Read, bool] = {}
@@ -114,15 +114,11 @@ class Program:
         """By source: each word that is an address, and its register, numbered by `encode`."""
         self._addresses: dict[Address, int] = {}
         self._datas: dict[bytes, int] = {}
-        self._size = 26
+        self.size = 26
+        """Bytes of the input so far."""
 
     def __len__(self) -> int:
         return len(self.hidden)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the input so far."""
-        return self._size
 
     def add(self, read: Read) -> None:
         """Add a read, and before it, hidden, the calls that its target depends on."""
@@ -130,13 +126,13 @@ class Program:
             self._add(read, hidden=False)
             return
         # The same for the common kind, without its detours: there may be very many of them.
-        before = len(self.hidden)
-        if self.hidden.setdefault(read, False):
-            self.hidden[read] = False
-        if len(self.hidden) > before:
-            self._address(read.target)
-            self._data(read.data)
-            self._size += 5
+        if read not in self.hidden:
+            self.size += 5
+            if read.target not in self._addresses:
+                self._address(read.target)
+            if read.data not in self._datas:
+                self._data(read.data)
+        self.hidden[read] = False
 
     def _add(self, read: Read, *, hidden: bool) -> None:
         known = self.hidden.get(read)
@@ -151,29 +147,29 @@ class Program:
                 if isinstance(target, Pointer):
                     self._add(target.call, hidden=True)
                     words = self.words.setdefault(target.call, {})
-                    self._size += 3 * (target.word not in words)
+                    self.size += 3 * (target.word not in words)
                     words[target.word] = 0
                 else:
                     self._address(target)
                 self._data(data)
-                self._size += 5
+                self.size += 5
             case NativeBalance(account) | Code(account):
                 self._address(account)
-                self._size += 3
+                self.size += 3
             case Storage(_, slot):
                 self._data(slot.to_bytes(32, "big"))
-                self._size += 3
+                self.size += 3
         self.hidden[read] = hidden
 
     def _address(self, address: Address) -> None:
         if address not in self._addresses:
             self._addresses[address] = len(self._addresses)
-            self._size += 20
+            self.size += 20
 
     def _data(self, data: bytes) -> None:
         if data not in self._datas:
             self._datas[data] = len(self._datas)
-            self._size += 4 + len(data)
+            self.size += 4 + len(data)
 
     def encode(self) -> bytes:
         """Return the input."""

@@ -102,7 +102,8 @@ def read_columns(
         ]  # fmt: skip
     else:
         assert first is not None
-        one_by_one = [_listed(pool.oracle, pool.base.decimals or 0, row) for row in first.reserves]
+        decimals = pool.base.decimals or 0
+        one_by_one = [_listed(pool.oracle, decimals, row) for row in first.reserves]
     if first is not None and looked_up and not all(map(_same, one_by_one, first.reserves)):
         first = None
     categories = {number: _category(pool, number, results[where]) for number, where in emode_at}
@@ -162,7 +163,7 @@ def _emodes(
 
 
 def _numbers(emode: NDArray[np.uint8]) -> list[int]:
-    return [number for number in np.unique(emode).tolist() if number]
+    return [number for number in np.unique(emode).tolist() if number] if emode.any() else []
 
 
 def _category(pool: Pool, number: int, results: Sequence[Result]) -> Category | Unknown:

@@ -67,17 +67,18 @@ class Gathering:
         rows = slice(run.first, run.first + run.done)
         self.configuration[rows] = run.configuration
         self.emode[rows] = run.emode
-        bad = np.nonzero(run.status)[0]
+        bad = np.flatnonzero(run.status)
         for row in (bad + run.first).tolist():
             self.missing[row] = "its flags or its e-mode could not be read"
         place = placed(run, places)
-        wanted = meant(rules, self.reserves)[np.minimum(place, len(self.reserves)), run.kind]
-        if len(kinds) < len(Kind):
-            wanted &= np.isin(run.kind, kinds)
+        wanted = meant(rules, self.reserves, kinds)[np.minimum(place, len(self.reserves)), run.kind]
         if len(bad):
             wanted &= ~np.isin(run.account, bad)
         account = run.account + np.uint32(run.first)
         good = wanted & (run.failed == 0)
+        if good.all():
+            self._parts.append((account, place, run.kind, run.hi, run.lo))
+            return []
         self._parts.append((account[good], place[good], run.kind[good], run.hi[good], run.lo[good]))
         cells = wanted & (run.failed != 0)
         return [
@@ -92,11 +93,11 @@ class Gathering:
         """Take many amounts in, none of them zero."""
         self._parts.append((rows.astype(np.uint32), place, kind, hi, lo))
 
-    def flagged(self, place: int, bit: int) -> NDArray[np.bool_]:
-        """Return by row whether a reserve is borrowed (bit 0) or collateral (bit 1)."""
-        at = 2 * self.reserves[place].reserve.id + bit
-        flags = self.configuration[:, at >> 6] >> np.uint64(at & 63) & np.uint64(1)
-        found: NDArray[np.bool_] = flags.astype(np.bool_)
+    def flagged(self, bit: int) -> NDArray[np.bool_]:
+        """Return by row and place whether a reserve is borrowed (bit 0) or collateral (bit 1)."""
+        at = np.array([2 * one.reserve.id + bit for one in self.reserves], np.uint64)
+        limbs_of = self.configuration[:, (at >> np.uint64(6)).astype(np.intp)]
+        found: NDArray[np.bool_] = (limbs_of >> (at & np.uint64(63)) & np.uint64(1)) != 0
         return found
 
     def flags(self, row: int, configuration: int, emode: int) -> None:
@@ -162,19 +163,19 @@ class Gathering:
         )  # fmt: skip
 
     def _sorted(self) -> tuple[U32, U16, U8, U64, U64]:
-        ones = self._ones
-        parts = [
-            *self._parts,
-            (
-                np.array([one[0] for one in ones], np.uint32),
-                np.array([one[1] for one in ones], np.uint16),
-                np.array([one[2] for one in ones], np.uint8),
-                np.array([one[3] >> 64 for one in ones], np.uint64),
-                np.array([one[3] & _LOW for one in ones], np.uint64),
-            ),
-        ]
+        ones, parts = self._ones, list(self._parts)
+        if ones or not parts:
+            parts.append(
+                (
+                    np.array([one[0] for one in ones], np.uint32),
+                    np.array([one[1] for one in ones], np.uint16),
+                    np.array([one[2] for one in ones], np.uint8),
+                    np.array([one[3] >> 64 for one in ones], np.uint64),
+                    np.array([one[3] & _LOW for one in ones], np.uint64),
+                )
+            )
         account, reserve, kind, hi, lo = (
-            np.concatenate(column) for column in zip(*parts, strict=True)
+            parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
         )
         order = (
             account.astype(np.uint64) << np.uint64(24)
@@ -224,16 +225,20 @@ class Gathering:
                     yield row, f"{reserve.symbol}: the oracle gives no price"
 
 
-def meant(rules: Rules, reserves: Sequence[Listed]) -> NDArray[np.bool_]:
+def meant(
+    rules: Rules, reserves: Sequence[Listed], kinds: Sequence[Kind] = tuple(Kind)
+) -> NDArray[np.bool_]:
     """Return by place and kind whether this release knows such an amount; the last place is none.
 
-    The lens asks every token that has an answer.
+    The lens asks every token that has an answer. Of `kinds` alone.
     """
     table = np.zeros((len(reserves) + 1, 256), np.bool_)
-    table[: len(reserves), : len(Kind)] = True
-    stable = [rules.stable_debt and one.stable_token != ZERO_ADDRESS for one in reserves]
-    discount = [rules.discounts and not one.reserve.virtual_balance for one in reserves]
-    for kinds, knows in ((_STABLE, stable), (_DISCOUNT, discount)):
-        for kind in kinds:
-            table[: len(reserves), kind] = knows
+    table[:-1, kinds] = True
+    stable, discounts = rules.stable_debt, rules.discounts
+    for some, knows in (
+        (_STABLE, [stable and one.stable_token != ZERO_ADDRESS for one in reserves]),
+        (_DISCOUNT, [discounts and not one.reserve.virtual_balance for one in reserves]),
+    ):
+        if not all(knows):
+            table[:-1, some] &= np.array(knows, np.bool_)[:, None]
     return table

@@ -25,6 +25,10 @@ TRIED: Final = {
 """By kind: the slots that are looked at, (first, how many, order)."""
 LIMB: Final = 64
 _LOW: Final = (1 << LIMB) - 1
+_MASKS: Final = {
+    width: tuple(((1 << width) - 1) >> LIMB * i & _LOW for i in range(LIMBS)) for width in WIDTHS
+}
+"""By width: the limbs of so many low bits, the lowest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +43,17 @@ class Layout:
         """Return what reads it."""
         return Job(contract, self.slot, 1, self.order)
 
+    @property
+    def bounds(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the limbs of as many low bits as its least and its greatest width has."""
+        return _MASKS[min(self.widths)], _MASKS[max(self.widths)]
+
     def seen(self, word: int, amount: int) -> "Layout | None":
         """Return what is left of it where a word stands for an amount; None where it cannot."""
         widths = tuple([width for width in self.widths if word & (1 << width) - 1 == amount])
         if widths == self.widths:
             return self if widths else None
         return Layout(self.slot, self.order, widths) if widths else None
-
-
-def masks_of(width: int) -> list[int]:
-    """Return the limbs of so many low bits, the lowest first."""
-    return [((1 << width) - 1) >> LIMB * i & _LOW for i in range(LIMBS)]
 
 
 def jobs(contract: Address, kind: Kind) -> tuple[Job, ...]:

@@ -44,14 +44,15 @@ _ENTRY: Final = np.dtype(
     [("account", ">u4"), ("reserve", ">u2"), ("kind", "u1"), ("status", "u1"), *_AMOUNT]
 )
 _ROW: Final = np.dtype([("status", "u1"), ("emode", "u1"), ("configuration", ">u8", (4,))])
-_FACT: Final = np.dtype([("status", "u1"), ("word", "V32")])
+_FACT: Final = 33
+"""Status, word."""
 _RESERVE: Final = struct.Struct(">BBH20s32s16s16s16s16sQ20s20s20sB32s")
 """Status, traits, id, asset, configuration, two indexes and rates, time, tokens, price."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """One reserve as the lens found it."""
+    """One reserve as the lens found it; the same bytes give the same object."""
 
     status: int
     traits: int
@@ -130,23 +131,20 @@ def decode(chunk: Chunk, offset: int = 0) -> Run:
         raise Misshapen(f"{len(data)} bytes where at least {_HEAD} belong")
     entries = int.from_bytes(data[40:44], "big")
     written = int.from_bytes(data[44:46], "big")
-    reserves_at = _HEAD + data[46] * _FACT.itemsize
+    reserves_at = _HEAD + data[46] * _FACT
     rows_at = reserves_at + written * _RESERVE.size
     entries_at = rows_at + chunk.asked * _ROW.itemsize
     if len(data) != entries_at + entries * _ENTRY.itemsize or chunk.done > chunk.asked:
         raise Misshapen(f"{len(data)} bytes for {chunk.asked} accounts and {entries} amounts")
     rows = np.frombuffer(data, _ROW, chunk.done, rows_at)
     found = np.frombuffer(data, _ENTRY, entries, entries_at)
-    facts = np.frombuffer(data, _FACT, data[46], _HEAD)
     if (found["account"] >= chunk.done).any() or (found["status"] > max(CAUSES)).any():
         raise Misshapen("amounts of accounts that were not asked for")
     limbs: U64 = rows["configuration"][:, ::-1].astype(np.uint64)
     return Run(
         pool=address_of_word(data[:20]),
         oracle=address_of_word(data[20:40]),
-        reserves=tuple(
-            _row(data[at : at + _RESERVE.size]) for at in range(reserves_at, rows_at, _RESERVE.size)
-        ),
+        reserves=_rows(data[reserves_at:rows_at]),
         first=chunk.first + offset,
         done=chunk.done,
         status=rows["status"],
@@ -154,17 +152,25 @@ def decode(chunk: Chunk, offset: int = 0) -> Run:
         configuration=limbs,
         account=found["account"].astype(np.uint32),
         reserve=found["reserve"].astype(np.uint16),
-        kind=found["kind"],
+        kind=found["kind"].copy(),
         failed=found["status"],
         hi=found["hi"].astype(np.uint64),
         lo=found["lo"].astype(np.uint64),
-        facts=tuple(f["word"].tobytes() if f["status"] == OK else None for f in facts),
+        facts=tuple(
+            data[at + 1 : at + _FACT] if data[at] == OK else None
+            for at in range(_HEAD, reserves_at, _FACT)
+        ),
     )
+
+
+@lru_cache(maxsize=64)
+def _rows(raw: bytes) -> tuple[Row, ...]:
+    """Return the reserves of a pool; few change from one block to the next."""
+    return tuple(_row(raw[at : at + _RESERVE.size]) for at in range(0, len(raw), _RESERVE.size))
 
 
 @lru_cache(maxsize=1024)
 def _row(raw: bytes) -> Row:
-    """Return a reserve; few change from one block to the next."""
     (status, traits, number, asset, configuration, liquidity_index, liquidity_rate, borrow_index,
      borrow_rate, updated_at, a_token, stable_token, debt_token, priced, price) = (
         _RESERVE.unpack(raw)
@@ -198,23 +204,30 @@ def placed(run: Run, places: U16) -> U16:
     return found
 
 
-def market_results(run: Run) -> list[calls.Result] | None:
+def market_results(run: Run) -> tuple[calls.Result, ...] | None:
     """Return an opening's facts as the answers to `market.market_reads`.
 
     None where any did not answer, but for a sentinel that is not there, or where no reserves were
     found: ask, then.
     """
-    if len(run.facts) != _FACTS or not run.reserves:
+    return _results(run.facts, run.reserves)
+
+
+@lru_cache(maxsize=64)
+def _results(
+    facts: tuple[bytes | None, ...], reserves: tuple[Row, ...]
+) -> tuple[calls.Result, ...] | None:
+    if len(facts) != _FACTS or not reserves:
         return None
-    *told, allowed = run.facts
+    *told, allowed = facts
     sentinel = told[2]
     if None in told or (allowed is None and (sentinel is None or any(sentinel))):
         return None
     answers: list[calls.Result] = [calls.Ok(word or b"") for word in told]
-    assets = b"".join(bytes(12) + bytes.fromhex(row.asset[2:]) for row in run.reserves)
-    count = len(run.reserves).to_bytes(32, "big")
+    assets = b"".join(bytes(12) + bytes.fromhex(row.asset[2:]) for row in reserves)
+    count = len(reserves).to_bytes(32, "big")
     answers.insert(4, calls.Ok((32).to_bytes(32, "big") + count + assets))
-    return [*answers, calls.Ok(allowed) if allowed is not None else calls.NoCode()]
+    return (*answers, calls.Ok(allowed) if allowed is not None else calls.NoCode())
 
 
 def packed(accounts: "Sequence[Address] | NDArray[np.uint8]") -> bytes:

@@ -9,6 +9,7 @@ of each aToken its `getIncentivesController`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from chain.calls import NoCode, Ok, Read, Result, Reverted, Unknown
@@ -84,6 +85,12 @@ def market_reads(provider: Address) -> tuple[Read, ...]:
 
 def market(results: Sequence[Result]) -> Pool:
     """Return what the pool says of itself. Raises `ReadFailed` where there is no pool to read."""
+    return _market(tuple(results))
+
+
+@lru_cache(maxsize=64)
+def _market(results: tuple[Result, ...]) -> Pool:
+    """Take the answers apart; most pools say the same from one block to the next."""
     address: Address = c.GET_POOL.decode(results[0])
     oracle: Address = c.GET_PRICE_ORACLE.decode(results[1])
     rules = _rules(results[3])

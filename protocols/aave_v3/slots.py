@@ -5,6 +5,7 @@ Both are described in contracts/src/StorageLens.sol.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -24,9 +25,9 @@ SKIP_GAS: Final = 120
 """For an account that a job passes over."""
 
 _JOB: Final = 55
-_TOLD: Final = np.dtype(
-    [("status", "u1"), ("implementation", "V20"), ("code_hash", "V32"), ("entries", ">u4")]
-)
+_NAMED: Final = 52
+"""Address, hash."""
+_TOLD: Final = np.dtype([("status", "u1"), ("implementation", f"V{_NAMED}"), ("entries", ">u4")])
 _ENTRY: Final = np.dtype(
     [("job", ">u2"), ("place", ">u2"), ("account", ">u4"), ("word", ">u8", (LIMBS,))]
 )
@@ -79,11 +80,12 @@ def lens(mode: str, jobs: Sequence[Job], accounts: U8, masks: NDArray[np.bool_])
     most = int((masks @ slots).max(initial=0))
     each = WORD_GAS * most + SKIP_GAS * len(jobs)
     bits = np.packbits(masks, axis=1)
+    every: list[bool] = np.all(masks, axis=0).tolist()
     head = each.to_bytes(4, "big") + bytes([bits.shape[1]]) + len(jobs).to_bytes(2, "big")
     return Lens(
         PROGRAM,
         mode,
-        head + b"".join(job.pack(every=bool(masks[:, i].all())) for i, job in enumerate(jobs)),
+        head + b"".join(job.pack(every=whole) for job, whole in zip(jobs, every, strict=True)),
         np.hstack([accounts, bits]).tobytes(),
         width=20 + bits.shape[1],
         places=tuple(dict.fromkeys(job.contract for job in jobs)),
@@ -108,22 +110,25 @@ def decode(found: Chunks, jobs: int) -> Words:
             raise Misshapen("words of other jobs than it says")
         if count and int(part["account"].max()) >= chunk.done:
             raise Misshapen("words of accounts that were not asked for")
-        named.add(
-            tuple(
-                Implementation(address_of_word(one["implementation"].tobytes()),
-                               one["code_hash"].tobytes())
-                for one in told
-            )
-        )  # fmt: skip
+        named.add(told["implementation"].tobytes())
         parts.append((chunk.first, part))
     if len(named) > 1:
         raise Misshapen("two runs at one block name different implementations")
     whole = np.concatenate([part for _, part in parts])
     firsts = np.repeat([first for first, _ in parts], [len(part) for _, part in parts])
     return Words(
-        implementations=named.pop(),
+        implementations=_implementations(named.pop()),
         job=whole["job"].astype(np.uint16),
         place=whole["place"].astype(np.uint16),
         account=whole["account"].astype(np.uint32) + firsts.astype(np.uint32),
         word=whole["word"][:, ::-1].astype(np.uint64),
+    )
+
+
+@lru_cache(maxsize=64)
+def _implementations(named: bytes) -> tuple[Implementation, ...]:
+    """Return what all jobs' contracts name; it seldom changes from one block to the next."""
+    return tuple(
+        Implementation(address_of_word(named[at : at + 20]), named[at + 20 : at + _NAMED])
+        for at in range(0, len(named), _NAMED)
     )

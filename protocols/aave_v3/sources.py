@@ -14,7 +14,7 @@ from protocols.aave_v3 import contracts as c
 from protocols.aave_v3 import lens
 from protocols.aave_v3.columns import LIMBS, U64, Kind
 from protocols.aave_v3.gathering import Gathering
-from protocols.aave_v3.layouts import Layout, masks_of
+from protocols.aave_v3.layouts import Layout
 from protocols.aave_v3.plain import BALANCE_OF
 from protocols.aave_v3.slots import Implementation
 
@@ -22,6 +22,10 @@ HOLDERS: Final = 4
 """Of those who hold some of a contract, how many are drawn to be asked about by its function."""
 OTHERS: Final = 2
 """The same of those who hold nothing."""
+
+WORD: Final = 32
+NOTHING: Final = (0,) * LIMBS
+"""What the mask of no width leaves."""
 
 I64 = NDArray[np.int64]
 
@@ -40,6 +44,10 @@ class Source:
     """Whether an amount that is not zero agreed."""
     cause: str = ""
     """Why it is read by its functions."""
+    _head: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._head = self.function.selector + bytes(12)
 
     @property
     def function(self) -> Function:
@@ -52,37 +60,64 @@ class Source:
 
     def ask(self, holder: bytes) -> Call:
         """Return the call of its function about an account, whose 20 bytes are given."""
-        return Call(self.contract, self.function.selector + bytes(12) + holder)
+        return Call(self.contract, self._head + holder)
 
     def answer(self, result: Result) -> int | str:
         """Return what its function says, or why it says nothing."""
-        if isinstance(result, Ok) and len(result.data) == 32:
+        if isinstance(result, Ok) and len(result.data) == WORD:
             return int.from_bytes(result.data, "big")
         amount: int | Unknown = self.function.known(result)
         return amount.reason if isinstance(amount, Unknown) else amount
 
 
+def limbs_of(results: Sequence[Result]) -> tuple[U64, NDArray[np.bool_]]:
+    """Return (N, 4) answers and (N,) which are plainly a word; the others are zero there."""
+    plain = [isinstance(one, Ok) and len(one.data) == WORD for one in results]
+    raw = [one.data if isinstance(one, Ok) and ok else bytes(WORD)
+           for one, ok in zip(results, plain, strict=True)]  # fmt: skip
+    limbs = np.frombuffer(b"".join(raw), ">u8").reshape(-1, LIMBS)
+    return limbs[:, ::-1].astype(np.uint64), np.array(plain, np.bool_)
+
+
+def integer(limbs: U64) -> int:
+    """Return one word of four limbs as an integer."""
+    return sum(limb << 64 * i for i, limb in enumerate(limbs.tolist()))
+
+
 def wanted(found: Gathering, flags: int) -> tuple[list[Source], NDArray[np.bool_]]:
     """Return the contracts that concern any account, and (P, contracts) which concern whom."""
     health_only, wallet = bool(flags & lens.HEALTH), bool(flags & lens.WALLET)
-    known = np.ones(len(found.accounts), np.bool_)
+    known = np.ones((len(found.accounts), 1), np.bool_)
     known[list(found.missing)] = False
-    sources, masks = [], []
-    for place, one in enumerate(found.reserves):
-        owing, used = found.flagged(place, 0) & known, found.flagged(place, 1) & known
-        every = (used | owing) if health_only else known
-        contracts = (
-            (Kind.SUPPLY, one.a_token, used if health_only else known),
-            (Kind.DEBT, one.debt_token, owing),
-            (Kind.WALLET, one.reserve.asset, every if wallet else np.zeros_like(known)),
+    owing, used = found.flagged(0) & known, found.flagged(1) & known
+    every = np.broadcast_to(known, owing.shape)
+    held = (used | owing) if health_only else every
+    asked = np.stack(
+        (used if health_only else every, owing, held if wallet else np.zeros_like(owing)), axis=2
+    ).reshape(len(known), 3 * len(found.reserves))
+    contracts = [
+        Source(contract, kind, place)
+        for place, one in enumerate(found.reserves)
+        for kind, contract in (
+            (Kind.SUPPLY, one.a_token), (Kind.DEBT, one.debt_token),
+            (Kind.WALLET, one.reserve.asset),
         )
-        for kind, contract, mask in contracts:
-            if mask.any():
-                sources.append(Source(contract, kind, place))
-                masks.append(mask)
-    if not sources:
-        return [], np.zeros((len(found.accounts), 0), np.bool_)
-    return sources, np.stack(masks, axis=1)
+    ]  # fmt: skip
+    concerning = np.flatnonzero(asked.any(axis=0))
+    return [contracts[i] for i in concerning.tolist()], asked[:, concerning]
+
+
+def bounds(layouts: Sequence[Layout | None]) -> tuple[U64, U64]:
+    """Return (layouts, 4) twice: what the least and the greatest of its widths leave of a word."""
+    masks = [one.bounds if one else (NOTHING, NOTHING) for one in layouts]
+    both: U64 = np.array(masks, np.uint64)
+    return both[:, 0], both[:, 1]
+
+
+def any_limb(words: U64) -> NDArray[np.bool_]:
+    """Return of (N, 4) words which are not zero; numpy's own `any` takes much longer."""
+    found: NDArray[np.bool_] = (words[:, 0] | words[:, 1] | words[:, 2] | words[:, 3]) != 0
+    return found
 
 
 @dataclass(slots=True, eq=False)
@@ -96,41 +131,41 @@ class Held:
     """(N, 4), the lowest limb first."""
     amounts: U64 = field(init=False)
     """(N, 4): by the least width of its layout; 0 where it has none."""
+    present: NDArray[np.bool_] = field(init=False)
+    """(N,): whether the amount is not zero."""
     doubted: NDArray[np.bool_] = field(init=False)
     """(N,): whether the widths of the layout differ on it, or it is over 128 bits."""
+    _settled: list[Layout | None] = field(default_factory=list)
 
     def settle(self, sources: Sequence[Source]) -> None:
         """Take the amounts out of the words by the sources' layouts."""
-        none = [0] * LIMBS
-        least = [masks_of(min(s.layout.widths)) if s.layout else none for s in sources]
-        most = [masks_of(max(s.layout.widths)) if s.layout else none for s in sources]
-        lower = np.array(least, np.uint64)
-        between = lower ^ np.array(most, np.uint64)
-        self.amounts = self.word & lower[self.source]
-        beyond = self.word & between[self.source]
+        layouts = [one.layout for one in sources]
+        if layouts == self._settled:
+            return
+        self._settled = layouts
+        least, most = bounds(layouts)
+        self.amounts = self.word & least[self.source]
+        beyond = self.word & (least ^ most)[self.source]
         beyond[:, 2:] |= self.amounts[:, 2:]
-        self.doubted = np.any(beyond, axis=1)
+        self.present, self.doubted = any_limb(self.amounts), any_limb(beyond)
 
-    def draw(
-        self, masks: NDArray[np.bool_], dice: np.random.Generator
-    ) -> list[tuple[int, int, int]]:
-        """Return (source, row, word) to ask functions about: of every source some who hold
+    def draw(self, masks: NDArray[np.bool_], dice: np.random.Generator) -> tuple[I64, I64, U64]:
+        """Return sources, rows and words to ask functions about: of every source some who hold
         something, some whose word holds something else, and some who have no word."""
-        group = 2 * self.source + self.amounts.any(axis=1)
-        order = np.lexsort((dice.random(len(group)), group))
-        ranks = np.arange(len(order)) - np.searchsorted(group[order], group[order])
-        chosen = order[ranks < np.where(group[order] & 1, HOLDERS, OTHERS)]
-        drawn = [
-            (source, row, a | b << 64 | c << 128 | d << 192)
-            for source, row, (a, b, c, d) in zip(
-                self.source[chosen].tolist(), self.rows[chosen].tolist(),
-                self.word[chosen].tolist(), strict=True,
-            )
-        ]  # fmt: skip
+        group = 2 * self.source + self.present
+        order = np.argsort(group + dice.random(len(group), np.float32))  # exact: 24 bits of chance
+        group = group[order]
+        ranks = np.arange(len(order)) - np.searchsorted(group, group)
+        chosen = order[ranks < np.where(group & 1, HOLDERS, OTHERS)]
         empty = np.ascontiguousarray(masks.T)
         empty[self.source, self.rows] = False
-        for number, fractions in enumerate(dice.random((len(empty), OTHERS))):
-            rows = np.flatnonzero(empty[number])
-            others = {int(rows[int(f * len(rows))]) for f in fractions if len(rows)}
-            drawn += ((number, row, 0) for row in sorted(others))
-        return drawn
+        left = np.count_nonzero(empty, axis=1)
+        cells = np.flatnonzero(empty)
+        fractions = np.sort(dice.random((len(empty), OTHERS)), axis=1)
+        places = (np.cumsum(left) - left)[:, None] + (fractions * left[:, None]).astype(np.int64)
+        source, row = np.divmod(cells[np.unique(places[left > 0])], len(masks))
+        return (
+            np.concatenate([self.source[chosen], source]),
+            np.concatenate([self.rows[chosen], row]),
+            np.concatenate([self.word[chosen], np.zeros((len(row), LIMBS), np.uint64)]),
+        )

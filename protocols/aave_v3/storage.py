@@ -33,7 +33,7 @@ from protocols.aave_v3.gathering import Cell, Gathering
 from protocols.aave_v3.layouts import Layouts, jobs, search
 from protocols.aave_v3.lens import Misshapen, Run
 from protocols.aave_v3.slots import Words
-from protocols.aave_v3.sources import Held, Source, wanted
+from protocols.aave_v3.sources import Held, Source, any_limb, bounds, integer, limbs_of, wanted
 
 BESIDE: Final = tuple(kind for kind in Kind if kind not in (Kind.SUPPLY, Kind.DEBT, Kind.WALLET))
 """What is read by functions in any case."""
@@ -158,8 +158,8 @@ def _witnesses(
     """Return who probably holds some of it: of an asset the aToken, else whoever is flagged."""
     if one.kind is Kind.WALLET:
         return [bytes.fromhex(found.reserves[one.place].a_token[2:])]
-    flag = found.flagged(one.place, 0 if one.kind is Kind.DEBT else 1) & mask
-    rows = np.flatnonzero(flag)
+    flags = found.flagged(0 if one.kind is Kind.DEBT else 1)
+    rows = np.flatnonzero(flags[:, one.place] & mask)
     drawn = dice.choice(rows, min(WITNESSES, len(rows)), replace=False)
     return [found.accounts[row].tobytes() for row in drawn.tolist()]
 
@@ -193,20 +193,34 @@ def _check(
 ) -> Bulk[None]:
     """Ask the functions about accounts that are drawn, and refuse whatever differs."""
     held.settle(sources)
-    drawn = [one for one in held.draw(masks, dice) if sources[one[0]].layout is not None]
-    answers = yield Step([sources[i].ask(found.accounts[row].tobytes()) for i, row, _ in drawn])
-    for (i, row, word), result in zip(drawn, answers.results, strict=True):
-        one = sources[i]
+    number, rows, words = held.draw(masks, dice)
+    asked = np.array([one.layout is not None for one in sources], np.bool_)[number]
+    number, rows, words = number[asked], rows[asked], words[asked]
+    holders = found.accounts[rows].tobytes()
+    reads = [sources[i].ask(holders[20 * n : 20 * n + 20]) for n, i in enumerate(number.tolist())]
+    results = (yield Step(reads)).results
+    amounts, same = limbs_of(results)
+    for mask in bounds([one.layout for one in sources]):  # then the widths between agree as well
+        same &= ~any_limb(words & mask[number] ^ amounts)
+    for i in set(number[same & any_limb(amounts)].tolist()):
+        sources[i].proven = True
+    for n in np.flatnonzero(~same).tolist():
+        one = sources[number[n]]
         if one.layout is None:
             continue
-        amount = one.answer(result)
-        left = one.layout.seen(word, amount) if isinstance(amount, int) else None
+        amount = one.answer(results[n])
+        left = one.layout.seen(integer(words[n]), amount) if isinstance(amount, int) else None
         if left is None:
             cause = amount if isinstance(amount, str) else "it says otherwise than its storage"
             layouts.forget(one.contract, one.kind)
-            one.refuse(f"{cause}, of {found.owner(row)}")
+            one.refuse(f"{cause}, of {found.owner(int(rows[n]))}")
         else:
             one.layout, one.proven = left, one.proven or amount != 0
+    _learn(layouts, sources)
+
+
+def _learn(layouts: Layouts, sources: Sequence[Source]) -> None:
+    """Remember what was proven, and refuse that of which nothing was."""
     proven = {(one.code, one.kind) for one in sources if one.layout and one.code and one.proven}
     for one in sources:
         if one.layout is None:
@@ -224,7 +238,7 @@ def _take(found: Gathering, sources: Sequence[Source], held: Held) -> list[Cell]
     held.settle(sources)
     place = np.array([one.place for one in sources], np.uint16)[held.source]
     kind = np.array([one.kind for one in sources], np.uint8)[held.source]
-    good = ~held.doubted & held.amounts.any(axis=1)
+    good = held.present & ~held.doubted
     hi, lo = held.amounts[good, 1], held.amounts[good, 0]
     found.add(held.rows[good], place[good], kind[good], hi, lo)
     open_ = np.flatnonzero(held.doubted).tolist()

@@ -17,7 +17,7 @@ from protocols.aave_v3.columns import Kind
 from protocols.aave_v3.layouts import NAMESPACED, WIDTHS, Layout, Layouts, search
 from protocols.aave_v3.lens import Misshapen
 from protocols.aave_v3.slots import SOLIDITY, VYPER, Implementation, Job
-from protocols.aave_v3.sources import HOLDERS, OTHERS, Held, Source
+from protocols.aave_v3.sources import HOLDERS, OTHERS, Held, Source, integer
 from tests.chain.helpers import address
 from tests.protocols.aave_v3.test_bulk import client
 
@@ -96,7 +96,12 @@ def test_draw__every_source__some_who_hold_and_some_who_do_not() -> None:
     words = [(0, row, row + 1) for row in range(60)] + [(1, row, 7 << 130) for row in range(3)]
     one = held(words)
     one.settle([source(128), source(128), source(128)])
-    drawn = one.draw(masks, np.random.default_rng(1))
+
+    def drawn_with(seed: int) -> list[tuple[int, int, int]]:
+        number, rows, found = one.draw(masks, np.random.default_rng(seed))
+        return list(zip(number.tolist(), rows.tolist(), map(integer, found), strict=True))
+
+    drawn = drawn_with(1)
     of = [[(row, word) for s, row, word in drawn if s == i] for i in range(3)]
     holders = [row for row, word in of[0] if word]
     assert len(set(holders)) == len(holders) == HOLDERS
@@ -105,8 +110,17 @@ def test_draw__every_source__some_who_hold_and_some_who_do_not() -> None:
     assert len([1 for _, word in of[1] if word == 7 << 130]) == OTHERS
     assert all(3 <= row < 50 for row, word in of[1] if not word)
     assert 1 <= len(of[2]) <= OTHERS
-    assert one.draw(masks, np.random.default_rng(1)) == drawn
-    assert one.draw(masks, np.random.default_rng(2)) != drawn
+    assert drawn_with(1) == drawn
+    assert drawn_with(2) != drawn
+
+
+def test_draw__nobody_without_a_word__asks_of_those_with_one_alone() -> None:
+    one = held([(0, row, 1) for row in range(3)])
+    one.settle([source(128)])
+    number, rows, words = one.draw(np.ones((3, 1), np.bool_), np.random.default_rng(1))
+    assert sorted(rows.tolist()) == [0, 1, 2]
+    assert number.tolist() == [0] * 3
+    assert words.any(axis=1).all()
 
 
 @pytest.mark.parametrize(
