@@ -2,6 +2,7 @@
 
 from underkeel.documents.alerts import AlertsDocument, SilencesDocument
 from underkeel.documents.approvals import ApprovalsDocument
+from underkeel.documents.channels import AlertTestDocument
 from underkeel.documents.events import EventsDocument
 from underkeel.documents.execution import (
     ExecuteDocument,
@@ -49,6 +50,7 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.wallets/1": WalletsDocument,
     "underkeel.wallet/1": WalletDocument,
     "underkeel.pause/1": PauseDocument,
+    "underkeel.alert-test/1": AlertTestDocument,
     "underkeel.overview/1": OverviewDocument,
     "underkeel.ladder/1": LadderDocument,
     "underkeel.approvals/1": ApprovalsDocument,

@@ -1,7 +1,7 @@
 """The channels of a config, with their secrets looked up."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from underkeel.config.channels import ChannelTable
@@ -16,8 +16,12 @@ from underkeel.notify.webhook import LEAST_SECRET, Webhook
 from underkeel.notify.wire import Target, target
 
 
-def open_channels(config: Config, environ: Mapping[str, str] | None = None) -> dict[str, Channel]:
-    """Return every channel by name; raises `ConfigError` with each secret that is missing.
+def open_channels(
+    config: Config,
+    environ: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
+) -> dict[str, Channel]:
+    """Return every channel by name, or some; raises `ConfigError` with each secret missing.
 
     Called by what sends only: a command that reads positions needs no channel's secrets.
     """
@@ -25,6 +29,8 @@ def open_channels(config: Config, environ: Mapping[str, str] | None = None) -> d
     found: dict[str, Channel] = {}
     problems: list[Problem] = []
     for name, table in config.settings.channels.items():
+        if only is not None and name not in only:
+            continue
         try:
             found[name] = _channel(name, table, secrets)
         except _Wrong as wrong:
