@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,12 +127,6 @@ class Mark:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid or ''}"
-
-
-def underkeel(config: Path, *arguments: str) -> list[str]:
-    """Return the command line of this very program, for a machine to read."""
-    front = [sys.executable, "-m", "underkeel", "--config", str(config), "--json", "--no-input"]
-    return [*front, *arguments]
 
 
 @contextlib.contextmanager

@@ -7,9 +7,10 @@ The policy needs the executor's rooms, which this process keeps out of: the dry 
 import json
 import os
 import shlex
+import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from underkeel.plans.make import Made, make
 from underkeel.plans.wanted import Asked, Wanted, wanted
 from underkeel.portfolio import Open
 from underkeel.state import state_folder
-from underkeel.steer.child import Child, Files, underkeel
+from underkeel.steer.child import Child, Files
 from underkeel.steer.outcome import last_words
 from underkeel.steer.types import Firing
 
@@ -65,6 +66,7 @@ class Planner:
     """Set: a dry run that is under way is ended."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of child processes."""
+    program: Sequence[str] = (sys.executable, "-m", "underkeel")
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -100,6 +102,11 @@ class Planner:
                     return Proposed(made, f"{path} could not be written; is there room?", document)
                 return Proposed(made, "", document, path, self.dry_run(path))
 
+    def line(self, *arguments: str) -> list[str]:
+        """Return a command line of this very program, for a machine to read."""
+        front = ("--config", str(self.config.path), "--json", "--no-input")
+        return [*self.program, *front, *arguments]
+
     def command(self, path: Path) -> str:
         """Return what a person types to carry a plan out."""
         config = shlex.quote(str(self.config.path))
@@ -108,7 +115,7 @@ class Planner:
     def dry_run(self, path: Path) -> tuple[Verdict, ...]:
         """Return what the policy says to every step, as `execute` does without `--execute`."""
         files = Files.of(self.folder, f"{path.stem}.dry")
-        command = underkeel(self.config.path, "execute", str(path))
+        command = self.line("execute", str(path))
         try:
             child = Child.start(command, files, self.environ)
         except OSError as error:

@@ -22,7 +22,7 @@ from underkeel.config.load import Config
 from underkeel.errors import AppError
 from underkeel.state import state_folder
 from underkeel.steer import outcome, rows
-from underkeel.steer.child import Child, Files, Mark, underkeel
+from underkeel.steer.child import Child, Files, Mark
 from underkeel.steer.decide import Close, Hold, MakePlan, Start, Step, steps
 from underkeel.steer.firing import Actions, actions_of, called, firing, obstacle
 from underkeel.steer.propose import Planner, Proposed
@@ -232,7 +232,7 @@ class Steering:
         if not self._end(proposal, [Status.PROPOSED], Status.EXECUTING, "", child=mark):
             return
         path = self._planner.folder / f"{proposal.plan[2:18]}.json"
-        command = underkeel(self._config.path, "execute", str(path), "--execute", "--yes")
+        command = self._planner.line("execute", str(path), "--execute", "--yes")
         try:
             child = Child.start(command, self._files(proposal), self._planner.environ)
         except OSError as error:
