@@ -16,9 +16,10 @@ class AlertDelivery(Part):
 
     id: str
     channel: str
+    state: str = Field(description="What it tells of: firing, resolved, repeat, escalated …")
     severity: str
     title: str
-    status: Literal["pending", "sending", "delivered", "failed", "dead"]
+    status: Literal["waiting", "sending", "delivered", "failed"]
     attempts: Integer
     created_at: Moment
     delivered_at: Moment | None
@@ -32,20 +33,20 @@ class Alert(Part):
 
     id: str = Field(description="The same as long as rule and labels are.")
     rule: str
+    title: str
     state: AlertState
     severity: Severity | None
     metric: str | None
+    unit: str | None
     labels: dict[str, str]
     chain: str | None
     wallet: str | None
     position: str | None = Field(description="A position's id.")
     value: float | None = Field(description="The last; null: unknown.")
-    unit: str | None
     text: str = Field(description="What is the matter, in words.")
     cause: str | None = Field(description="Why the value is unknown.")
-    since: Moment | None = Field(description="In this state.")
-    fired_at: Moment | None
-    seen_at: Moment | None = Field(description="Last judged.")
+    since: Moment = Field(description="In this state.")
+    changed_at: Moment = Field(description="Judged last with another result.")
     block_number: Integer | None
     acked_by: str | None
     acked_at: Moment | None
@@ -83,6 +84,7 @@ class Silence(Part):
     match: dict[str, str] = Field(description="Labels, `rule` among them; all must be equal.")
     created_at: Moment
     until: Moment
+    ended_at: Moment | None = Field(description="Lifted before its time.")
     by: str
     reason: str
     active: bool

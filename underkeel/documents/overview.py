@@ -42,6 +42,14 @@ class WalletSum(Part):
     worst: Nearest | None
 
 
+class TrendPoint(Part):
+    """How a part of the last day was."""
+
+    at: Moment = Field(description="Its end.")
+    equity_usd: float | None = Field(description="Null: unknown.")
+    worst_health: float | None = Field(description="1 is the edge; null: unknown, or no debt.")
+
+
 class OverviewTotals(Part):
     """Everything together."""
 
@@ -72,4 +80,5 @@ class OverviewDocument(Part):
     counts: AlertCounts
     alerts: list[Alert] = Field(description="What is not ok and not silenced; the worst first.")
     proposals: Integer = Field(description="Plans that wait for somebody.")
+    trend: list[TrendPoint] = Field(description="Of the last day, the oldest first.")
     unknown: list[str] = Field(description="What could not be read, in words.")

@@ -27,10 +27,18 @@ class ChainNow(Part):
     block_hash: Hash | None
     timestamp: Integer | None = Field(description="Of that block, seconds since 1970.")
     age_s: Integer | None = Field(description="Of that block, when this document was made.")
-    stale_after_s: Integer = Field(description="An older block is stale.")
+    stale_after_s: Integer | None = Field(description="An older block is stale; null: none is.")
     read_at: Moment | None = Field(description="When it was last tried.")
     success_at: Moment | None = Field(description="When it was last read whole.")
     requests: Integer | None = Field(description="HTTP requests of the last reading.")
+
+
+class HealthCheck(Part):
+    """One thing that `/readyz` asks."""
+
+    name: str
+    ok: bool
+    text: str
 
 
 class ActionDocument(Part):
@@ -38,9 +46,25 @@ class ActionDocument(Part):
 
     schema_: Literal["underkeel.action/1"] = Field(alias="schema")
     action: Literal["ack", "silence", "unsilence", "pause"]
-    done: bool = Field(description="False: it was so already.")
     text: str
     id: str | None = Field(description="Of the alert or the silence.")
+
+
+class CsrfDocument(Part):
+    """`/api/v1/csrf`."""
+
+    schema_: Literal["underkeel.csrf/1"] = Field(alias="schema")
+    token: str = Field(description="Of this session; for the header X-CSRF-Token.")
+
+
+class HealthDocument(Part):
+    """`/healthz` and `/readyz`."""
+
+    schema_: Literal["underkeel.health/1"] = Field(alias="schema")
+    ok: bool
+    checks: list[HealthCheck] | None = Field(
+        default=None, description="Present of `/readyz` for who may see everything."
+    )
 
 
 class ProblemDocument(Part):

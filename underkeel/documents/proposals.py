@@ -21,13 +21,20 @@ class Verdict(Part):
 class Proposal(Part):
     """A plan that an alert asked for."""
 
-    id: str = Field(description="The plan's hash; `execute` takes its file.")
+    id: Integer
+    hash: str | None = Field(description="The plan's; null: there was none to make.")
     at: Moment
-    status: Literal["proposed", "executing", "done", "refused", "expired", "failed"]
+    changed_at: Moment
+    mode: str = Field(description="`propose` or `execute`: what the rule asked for.")
+    status: Literal[
+        "proposed", "executing", "done", "refused", "expired", "failed", "unknown", "withdrawn"
+    ] = Field(description="`unknown`: it may have taken effect; never tried again by itself.")
     plan: str = Field(description="Its name.")
     chain: str | None
     wallet: str | None
     alert: str | None
+    position: str | None
+    command: str = Field(description="What carries it out, for a terminal.")
     expires_at: Moment | None
     text: str = Field(description="What became of it.")
     verdicts: list[Verdict]

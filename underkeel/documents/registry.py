@@ -22,10 +22,16 @@ from underkeel.documents.models import (
 )
 from underkeel.documents.oracles import OraclesDocument
 from underkeel.documents.overview import OverviewDocument
-from underkeel.documents.paging import ActionDocument, ProblemDocument
+from underkeel.documents.paging import (
+    ActionDocument,
+    CsrfDocument,
+    HealthDocument,
+    ProblemDocument,
+)
 from underkeel.documents.part import Part
 from underkeel.documents.plan import PlanDocument
 from underkeel.documents.proposals import ProposalsDocument
+from underkeel.documents.round import RoundDocument
 from underkeel.documents.scan import ScanDocument
 from underkeel.documents.stress import StressDocument
 from underkeel.documents.system import SystemDocument
@@ -50,6 +56,7 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.wallets/1": WalletsDocument,
     "underkeel.wallet/1": WalletDocument,
     "underkeel.pause/1": PauseDocument,
+    "underkeel.round/1": RoundDocument,
     "underkeel.alert-test/1": AlertTestDocument,
     "underkeel.overview/1": OverviewDocument,
     "underkeel.ladder/1": LadderDocument,
@@ -62,5 +69,7 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.history/1": HistoryDocument,
     "underkeel.system/1": SystemDocument,
     "underkeel.action/1": ActionDocument,
+    "underkeel.csrf/1": CsrfDocument,
+    "underkeel.health/1": HealthDocument,
     "underkeel.problem/1": ProblemDocument,
 }

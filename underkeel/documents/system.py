@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from underkeel.documents.paging import ChainNow
+from underkeel.documents.paging import ChainNow, HealthCheck
 from underkeel.documents.part import AddressText, Integer, Moment, Part
 
 
@@ -58,14 +58,6 @@ class SystemChannel(Part):
     detail: str | None
 
 
-class SystemCheck(Part):
-    """One thing that `/readyz` asks."""
-
-    name: str
-    ok: bool
-    text: str
-
-
 class SystemDocument(Part):
     """`/api/v1/system`."""
 
@@ -76,7 +68,7 @@ class SystemDocument(Part):
     timezone: str
     paused: str | None = Field(description="Why nothing is signed; null: not paused.")
     ready: bool
-    checks: list[SystemCheck]
+    checks: list[HealthCheck]
     monitor: SystemMonitor
     chains: list[ChainNow]
     wallets: list[SystemWallet]
