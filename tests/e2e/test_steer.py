@@ -1,0 +1,186 @@
+"""From an alert to restored health on the world: plan, policy, a child process, the chain."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, update
+from world.actors import aave
+
+from executor.journal.tables import wallets
+from tests.e2e.test_execute import MARKET, POLICY, WALLET, Desk, desk, indebted
+from underkeel.config.load import load
+from underkeel.steer import rows
+from underkeel.steer.propose import Planner
+from underkeel.steer.types import Proposal
+from underkeel.steer.worker import Steering
+from underkeel.store.open import open_store
+from underkeel.store.store import Store
+from underkeel.store.tables import alerts, events, notifications
+
+pytestmark = pytest.mark.world
+__all__ = ["desk", "indebted"]
+
+RULE = """
+[channels.ops]
+apprise = "env:NOWHERE"
+[[alert]]
+id = "hf-low"
+expr = "health_factor"
+match = { wallet = "ops" }
+levels = [{ severity = "critical", fire_below = 1.50, clear_above = 1.60 }]
+action = { plan = "repay", restore_to = 1.80, mode = "execute" }
+"""
+
+
+@dataclass
+class Wheel:
+    """A desk with an alert that fires, and what steers by it; the clock is the chain's."""
+
+    desk: Desk
+    store: Store
+    steering: Steering
+
+    @classmethod
+    def of(cls, desk: Desk, policy: str = POLICY, mode: str = "live") -> Wheel:
+        config = load(desk.config(policy=policy + RULE, mode=mode))
+        node = desk.world.node
+
+        def clock() -> float:
+            return float(
+                int(node.rpc.request("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+            )
+
+        store = open_store(config, clock=clock)
+        planner = Planner(config, cache=desk.folder / "cache")
+        return cls(desk, store, Steering(config, store, clock=clock, planner=planner))
+
+    def fires(self) -> None:
+        with self.store.writing() as db:
+            db.execute(
+                insert(alerts).values(
+                    key="k1", rule="hf-low", chain="demo", metric="health_factor",
+                    labels={"chain": "demo", "wallet": "ops", "protocol": "aave-v3"},
+                    state="firing", severity="critical", title="t", value=1, cause="", note="",
+                    since=1, changed_at=1, acked_by="", silenced="", inhibited="", body="",
+                )
+            )  # fmt: skip
+
+    def row(self) -> Proposal:
+        with self.store.reading() as db:
+            (found,) = rows.current(db, 0)
+            return found
+
+    def until(self, *wanted: str) -> Proposal:
+        """Turn until the proposal is there."""
+        stop = time.monotonic() + 60
+        while (found := self.row()).status not in wanted:
+            assert time.monotonic() < stop, found
+            for child in self.steering._children.values():
+                child.wait(0.1)
+            self.steering.turn()
+        return found
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Wheel]]:
+    wheels: list[Wheel] = []
+    yield wheels
+    for wheel in wheels:
+        wheel.steering.stop(0)
+        wheel.store.close()
+
+
+def health(desk: Desk) -> int:
+    return int(aave.pool(desk.world, MARKET).call("getUserAccountData", WALLET)[5])
+
+
+def test_steer__execute__the_alert_ends_in_restored_health_once(
+    desk: Desk, opened: list[Wheel]
+) -> None:
+    before = desk.nonce()
+    wheel = Wheel.of(desk)
+    opened.append(wheel)
+    wheel.fires()
+    wheel.steering.turn()
+    row = wheel.row()
+    assert row.status == "proposed", row.cause
+    assert [verdict["ok"] for verdict in row.verdicts] == [True, True]
+    assert desk.nonce() == before  # only looked at
+    found = wheel.until("done", "failed", "refused", "unknown")
+    assert found.status == "done", found.cause
+    assert health(desk) >= 18 * 10**17
+    assert desk.nonce() == before + 2
+    assert found.ended is not None
+    assert [one["end"] for one in found.ended["ended"]] == ["mined", "mined"]
+    for _ in range(3):
+        wheel.steering.turn()
+    assert desk.nonce() == before + 2
+    with wheel.store.reading() as db:
+        (message,) = db.execute(select(notifications))
+        said = list(db.execute(select(events.c.text).order_by(events.c.id)).scalars())
+    assert message.title == "repay carried out: demo ops"
+    assert "→ 1.8" in message.body
+    assert [text.split(":")[0] for text in said] == [
+        "repay proposed", "repay is being carried out", "repay carried out",
+    ]  # fmt: skip
+
+
+def test_steer__dry_run__proposes_and_says_what_the_policy_would_refuse(
+    desk: Desk, opened: list[Wheel]
+) -> None:
+    before = desk.nonce()
+    wheel = Wheel.of(desk, POLICY.replace("25_000", "500"), mode="dry-run")
+    opened.append(wheel)
+    wheel.fires()
+    wheel.steering.turn()
+    wheel.steering.turn()
+    row = wheel.row()
+    assert (row.status, row.cause) == ("proposed", 'it is only proposed: mode = "dry-run"')
+    assert [verdict["ok"] for verdict in row.verdicts] == [True, False]
+    assert "raise policy.ops.max_tx_usd" in row.verdicts[1]["text"]
+    words = row.command.split()
+    assert words[:2] == ["underkeel", "execute"]
+    path = Path(words[2])
+    assert path.parent.stat().st_mode & 0o077 == 0
+    ran = desk.run("execute", path)
+    assert ran.code == 6, ran.out + ran.err
+    assert desk.nonce() == before
+
+
+def test_steer__child_killed_after_it_sent__unknown_and_done_when_carried_on(
+    desk: Desk, opened: list[Wheel]
+) -> None:
+    before = desk.nonce()
+    node = desk.world.node
+    wheel = Wheel.of(desk)
+    opened.append(wheel)
+    wheel.fires()
+    wheel.steering.turn()
+    node.automine(False)
+    wheel.until("executing")
+    while node.rpc.request("txpool_status")["pending"] == "0x0":
+        (child,) = wheel.steering._children.values()
+        assert child.code is None
+    child.process.kill()
+    assert child.wait(20)
+    found = wheel.until("done", "failed", "refused", "unknown")
+    assert found.status == "unknown", found.cause
+    wheel.steering.turn()
+    assert wheel.row().status == "unknown"  # never tried again by itself
+    node.automine(True)
+    node.mine()
+    path = desk.folder / "state/plans" / f"{(found.plan or '')[2:18]}.json"
+    with wheel.store.writing() as db:  # as a minute does
+        db.execute(update(wallets).values(until=0))
+    ran = desk.run("execute", path, "--execute", "--yes", "--json")
+    assert ran.code == 0, ran.out + ran.err
+    wheel.steering.turn()
+    assert wheel.row().status == "done"
+    assert desk.nonce() == before + 2
+    assert json.loads(path.read_text())["hash"] == found.plan
