@@ -7,6 +7,7 @@ the endpoint's limits stays in `limits` for as long as the process lives.
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -124,6 +125,8 @@ class Endpoint:
         self.chain_id = chain_id
         self.limits = Limits()
         self.stats = stats or Stats()
+        self.outcomes: Counter[str] = Counter()
+        """POSTs by how they ended: `ok`, or the name of the error."""
         self._timeout_s = timeout_s
         self._clock = clock
         self._lock = threading.Lock()
@@ -219,6 +222,17 @@ class Endpoint:
             return first
 
     def _exchange(self, asks: Sequence[Ask], batch: bool, stats: Stats | None) -> list[Any]:
+        outcome = "ok"
+        try:
+            return self._exchanged(asks, batch, stats)
+        except EndpointError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            with self._lock:
+                self.outcomes[outcome] += 1
+
+    def _exchanged(self, asks: Sequence[Ask], batch: bool, stats: Stats | None) -> list[Any]:
         body, ids = wire.encode(asks, batch=batch)
         response: Response | None = None
         answers: list[Any] = []

@@ -6,6 +6,7 @@ costs time and nothing else. Without one, or while it is down, the head is polle
 """
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 RING: Final = 128
 """Blocks remembered; a deeper reorg is told as one without a common ancestor."""
+TROUBLED_S: Final = 30.0
+"""The longest pause between two attempts while no head can be had."""
 _QUIET: Final = logging.getLogger("chain.heads.ws")
 _QUIET.setLevel(logging.WARNING)  # the library's debug lines quote the path: an API key
 
@@ -225,6 +228,7 @@ class Heads:
         ring: Ring | None = None,
         bell: Callable[[], Bell] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        dice: Callable[[], float] = random.random,
     ) -> None:
         block_s = client.network.block_time_s if client.network else 12.0
         self._client = client
@@ -233,6 +237,7 @@ class Heads:
         self._ring = ring or Ring()
         self._open = bell
         self._clock = clock
+        self._dice = dice
         url = client.spec.ws
         if bell is None and url is not None:
             self._open = lambda: WebSocketBell(url, client.chain_id, client.spec.timeout_s)
@@ -241,13 +246,15 @@ class Heads:
         """Yield every change of the head, and trouble, until `stop` is set.
 
         Trouble is told at once when a head cannot be had, and every `silence_s` while the chain
-        stands still. A subscription that fails or stays silent is given up, polling goes on, and
-        it is tried again after each `silence_s`.
+        stands still; while it lasts, heads are asked for ever more rarely, at random times, up to
+        `TROUBLED_S` apart. A subscription that fails or stays silent is given up, polling goes
+        on, and it is tried again after each `silence_s`.
         """
         bell: Bell | None = None
         seen = rung = self._clock()
         retry_at = 0.0
         told = seen
+        failures = 0
         try:
             while not stop.is_set():
                 if bell is None and self._open is not None and self._clock() >= retry_at:
@@ -258,8 +265,12 @@ class Heads:
                     change = self._ring.advance(self._client.head(), self._client.block)
                 except ChainError as error:
                     told = self._clock()
+                    failures += 1
                     yield HeadTrouble(error, told - seen)
+                    stop.wait(self._pause(failures))
+                    continue
                 else:
+                    failures = 0
                     if change is not None:
                         seen = told = self._clock()
                         yield change
@@ -281,6 +292,12 @@ class Heads:
         finally:
             if bell is not None:
                 bell.close()
+
+    def _pause(self, failures: int) -> float:
+        """Return how long to leave the endpoints alone after so many failures in a row."""
+        most = max(TROUBLED_S, self._poll_s)
+        longest = float(min(most, self._poll_s * 2.0 ** min(failures - 1, 16)))
+        return longest * (0.5 + self._dice() / 2)
 
     def _try_open(self) -> Bell | None:
         assert self._open is not None

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from underkeel import __version__
 from underkeel.cli import planning
+from underkeel.cli import run as running
 from underkeel.cli.acting import register
 from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of, hoist
 from underkeel.errors import AppError, Exit
@@ -56,6 +57,7 @@ config_app = typer.Typer(help="Check, show or describe the config.", no_args_is_
 app.add_typer(config_app, name="config")
 register(app)
 planning.register(app)
+running.register(app)
 
 Addresses = Annotated[
     list[str] | None,

@@ -21,7 +21,7 @@ MODEL_VERSION: Final = "liquidation/1"
 def positions_document(portfolio: Portfolio, at: float) -> models.PositionsDocument:
     """Return `underkeel.positions/1`."""
     return models.PositionsDocument(
-        schema="underkeel.positions/1", positions=_positions(portfolio), **_common(portfolio, at)
+        schema="underkeel.positions/1", positions=_positions(portfolio), **common(portfolio, at)
     )
 
 
@@ -29,7 +29,7 @@ def risk_document(
     portfolio: Portfolio, at: float, shock: models.Shock | None = None
 ) -> models.RiskDocument:
     """Return `underkeel.risk/1`."""
-    given: dict[str, Any] = _common(portfolio, at)
+    given: dict[str, Any] = common(portfolio, at)
     if shock is not None:
         given["shock"] = shock
     return models.RiskDocument(schema="underkeel.risk/1", positions=_positions(portfolio), **given)
@@ -50,7 +50,7 @@ def status_document(portfolio: Portfolio, at: float, mode: str) -> models.Status
             health_raw=integer(worst.liquidation.health_raw),
             health_scale=str(worst.liquidation.health_scale),
         ),
-        **_common(portfolio, at),
+        **common(portfolio, at),
     )
 
 
@@ -84,7 +84,11 @@ def integer(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _common(portfolio: Portfolio, at: float) -> dict[str, Any]:
+def common(portfolio: Portfolio, at: float, *, hashed: bool = True) -> dict[str, Any]:
+    """Return what every document of a portfolio holds beside its positions.
+
+    Without `hashed` the chains have no hash of what was read: it is of more than one block.
+    """
     positions = portfolio.assessments
     unknown = sum(
         1 for a in positions if a.liquidation.status is Status.UNKNOWN or a.position.unknown
@@ -93,7 +97,7 @@ def _common(portfolio: Portfolio, at: float) -> dict[str, Any]:
     sums = portfolio_totals(portfolio)
     return {
         "generated_at": utc(at),
-        "chains": [_chain(chain, portfolio) for chain in portfolio.chains],
+        "chains": [_chain(chain, portfolio, hashed=hashed) for chain in portfolio.chains],
         "accounts": list(portfolio.accounts),
         "unknown": unread,
         "totals": models.Totals(
@@ -143,12 +147,12 @@ def unknowns(portfolio: Portfolio) -> list[models.Unknown]:
     ]
 
 
-def _chain(chain: ChainReport, portfolio: Portfolio) -> models.Chain:
+def _chain(chain: ChainReport, portfolio: Portfolio, *, hashed: bool) -> models.Chain:
     at = chain.at
-    hashed = None
-    if at is not None:
+    digest = None
+    if at is not None and hashed:
         found = [a.position for a in chain.positions]
-        hashed = inputs_hash(at, portfolio.accounts, chain.markets, chain.prices, found)
+        digest = inputs_hash(at, portfolio.accounts, chain.markets, chain.prices, found)
     return models.Chain(
         name=chain.name,
         chain_id=str(chain.chain_id),
@@ -160,7 +164,7 @@ def _chain(chain: ChainReport, portfolio: Portfolio) -> models.Chain:
         age_s=integer(chain.age_s),
         engine_version=ENGINE_VERSION,
         model_version=MODEL_VERSION,
-        inputs_hash=hashed,
+        inputs_hash=digest,
         requests=str(chain.requests),
     )
 

@@ -27,6 +27,7 @@ from underkeel.documents.paging import (
     CsrfDocument,
     HealthDocument,
     ProblemDocument,
+    ServingDocument,
 )
 from underkeel.documents.part import Part
 from underkeel.documents.plan import PlanDocument
@@ -71,5 +72,6 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.action/1": ActionDocument,
     "underkeel.csrf/1": CsrfDocument,
     "underkeel.health/1": HealthDocument,
+    "underkeel.serving/1": ServingDocument,
     "underkeel.problem/1": ProblemDocument,
 }

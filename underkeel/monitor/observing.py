@@ -1,0 +1,93 @@
+"""Turn what a reading brought into observations: everything, or what it is sure of.
+
+Where every position was judged at this block, the report says it all. Where only some were, the
+report speaks of those, and the health of all others is observed as it was screened.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+from typing import Any, Final
+
+from underkeel.config.model import Settings
+from underkeel.monitor.screen import Screened
+from underkeel.monitor.standing import Standing, Taken
+from underkeel.observe.report import observe
+from underkeel.observe.types import Labels, Observation, Observed, Scope, labels
+from underkeel.portfolio import ChainReport
+
+SCREENED: Final = frozenset({"health_factor", "liquidatable"})
+
+
+@dataclass(slots=True)
+class Observing:
+    """The observations of one chain. For one thread."""
+
+    settings: Settings
+    fingerprint: Mapping[str, Any] | None = None
+    """What the chain's rules were when they were last looked at."""
+    _labels: dict[str, Labels] = field(default_factory=dict)
+
+    def failed(self, report: ChainReport, now: float, success_at: float | None) -> Observed:
+        """Return the observations of a chain that could not be read."""
+        return self._kept(observe(report, self.settings, now, self.fingerprint, success_at))
+
+    def of(
+        self,
+        report: ChainReport,
+        standing: Standing,
+        taken: Taken,
+        now: float,
+        success_at: float | None,
+    ) -> tuple[Observed, ...]:
+        """Return the observations of a reading, those of its own block alone."""
+        if len(taken.judged) == len(standing.held):
+            return (self._kept(observe(report, self.settings, now, self.fingerprint, success_at)),)
+        only = frozenset((*taken.judged, *taken.gone))
+        said = observe(report, self.settings, now, self.fingerprint, success_at, only=only)
+        return (self._kept(said), self._screened(report, standing, only))
+
+    def _kept(self, observed: Observed) -> Observed:
+        self.fingerprint = observed.fingerprint
+        return observed
+
+    def _screened(self, report: ChainReport, standing: Standing, but: frozenset[str]) -> Observed:
+        assert report.at is not None  # something was read
+        found: list[Observation] = []
+        sound: set[str] = set()
+        for id_, held in standing.held.items():
+            screened = held.screened
+            if id_ in but or not screened.sound or held.position.at != report.at:
+                continue
+            sound.add(id_)
+            if screened.health_raw is None:
+                continue
+            of = self._labels.get(id_)
+            if of is None:
+                of = self._labels[id_] = self._named(report.name, id_, standing)
+            at, block = float(report.at.timestamp), report.at
+            found.append(Observation("health_factor", of, _ratio(screened), "", at, block))
+            below = Decimal(screened.health_raw < screened.scale)
+            found.append(Observation("liquidatable", of, below, "", at, block))
+        scope = Scope(report.name, SCREENED, report.at, (), only=frozenset(sound))
+        return Observed(scope, tuple(found))
+
+    def _named(self, chain: str, id_: str, standing: Standing) -> Labels:
+        position = standing.held[id_].position
+        return labels(
+            chain=chain,
+            wallet=next(
+                (n for n, w in self.settings.wallets.items() if w.address == position.owner),
+                position.owner,
+            ),
+            protocol=position.protocol,
+            market=position.market,
+            position=id_,
+        )
+
+
+def _ratio(screened: Screened) -> Decimal:
+    assert screened.health_raw is not None
+    with localcontext() as exact:
+        exact.prec = 80
+        return Decimal(screened.health_raw) / Decimal(screened.scale)

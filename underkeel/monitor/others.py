@@ -1,0 +1,177 @@
+"""The service's other parts: delivery, heartbeat, pages, studies, steering, pruning.
+
+They are written apart and meet here; a part that the config does not ask for is not there.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection
+
+from underkeel.config.load import Config
+from underkeel.monitor.crew import Vitals, Work
+from underkeel.notify.channels import heartbeat_url, open_channels
+from underkeel.notify.heartbeat import Heartbeat
+from underkeel.notify.service import Delivery
+from underkeel.observe.types import Observed
+from underkeel.portfolio import ChainReport, Portfolio
+from underkeel.steer.worker import Steering
+from underkeel.store import documents
+from underkeel.store.errors import StoreError
+from underkeel.store.lock import Lock
+from underkeel.store.store import Store
+
+if TYPE_CHECKING:
+    from underkeel.monitor.shift import Reports, Tools
+
+log = logging.getLogger(__name__)
+
+STUDY_S: Final = 300.0
+"""How often the slow documents are made."""
+STUDY_MOVE: Final = 0.03
+"""A price that moved by this share has them made at once."""
+LEAST_STUDY_S: Final = 30.0
+PRUNE_S: Final = 3600.0
+
+
+class Others:
+    """Everything but the watchers and the ticks."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        lock: Lock,
+        tools: "Tools",
+        reports: "Reports",
+        dead: Callable[[], Sequence[str]],
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._lock = lock
+        self._tools = tools
+        self._reports = reports
+        self._dead = dead
+        self._pruned_at = tools.monotonic()
+        channels = open_channels(config, tools.environ)
+        self.delivery = Delivery(store, channels, fence=lock.check)
+        url = heartbeat_url(config, tools.environ)
+        table = config.settings.heartbeat
+        self.heartbeat = (
+            Heartbeat(url, table, self.delivery.stuck) if url is not None and table else None
+        )
+        self.steering = (
+            Steering(config, store, clock=tools.clock) if Steering.wanted(config) else None
+        )
+        self.server: Any = None
+
+    def works(self) -> list[tuple[str, Work]]:
+        """Return what runs in threads of the crew."""
+        return [("studies", self._studies)]
+
+    def start(self) -> None:
+        """Start; raises `AppError` where the pages cannot be served."""
+        if self._config.settings.web is not None:
+            from underkeel.web.app import create_app
+            from underkeel.web.serve import serve
+
+            app = create_app(
+                self._config, self._store, alone=False, dead=self._dead,
+                clock=self._tools.clock, environ=self._tools.environ,
+            )  # fmt: skip
+            self.server = serve(app, self._config)
+            log.info("pages at %s", self.server.url)
+        self.delivery.start()
+        if self.heartbeat is not None:
+            self.heartbeat.start()
+        if self.steering is not None:
+            self.steering.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End all within about so long."""
+        if self.server is not None:
+            self.server.stop(timeout_s / 2)
+        if self.heartbeat is not None:
+            self.heartbeat.stop(0.5)
+        if self.steering is not None:
+            self.steering.stop(timeout_s / 2)
+        if not self.delivery.stop(timeout_s / 2):
+            log.warning("a message is under way: it is sent again at the next start")
+
+    def wake(self, *, messages: bool) -> None:
+        """Say that something was committed."""
+        if messages:
+            self.delivery.wake()
+        if self.steering is not None:
+            self.steering.wake()
+
+    def beat(self, *, cycle_ok: bool, why: str = "") -> None:
+        """Tell the dead-man switch."""
+        if self.heartbeat is not None:
+            self.heartbeat.beat(cycle_ok, why)
+
+    def observed(self, db: Connection, now: float, dead: Sequence[str]) -> tuple[Observed, ...]:
+        """Return what is observed of the service and of the executor."""
+        return ()
+
+    def prune(self) -> None:
+        """Let old rows go, now and then."""
+        now = self._tools.monotonic()
+        if now - self._pruned_at < PRUNE_S:
+            return
+        self._pruned_at = now
+
+    def _studies(self, stop: Flag, vitals: Vitals) -> None:
+        """Make the slow documents: at first, now and then, and when a price has moved."""
+        before: dict[tuple[str, str, str], int] = {}
+        last = -STUDY_S
+        while not stop.wait(1.0):
+            vitals.beat()
+            reports = self._reports.all()
+            if len(reports) < len(self._config.settings.chains):
+                continue
+            since = time.monotonic() - last
+            now = _prices(reports)
+            if since < STUDY_S and not (since > LEAST_STUDY_S and _moved(before, now)):
+                continue
+            last, before = time.monotonic(), now
+            self._study(reports, stop)
+
+    def _study(self, reports: Sequence[ChainReport], stop: Flag) -> None:
+        from underkeel.studies import compute
+
+        names = {w.address: n for n, w in self._config.settings.wallets.items()}
+        portfolio = Portfolio(tuple(names), tuple(reports), names)  # type: ignore[arg-type]
+        made = compute(
+            self._config, portfolio, self._tools.cache,
+            opener=self._tools.opener, clock=self._tools.clock,
+        )  # fmt: skip
+        for kind, chain, document in made:
+            if stop.is_set():
+                return
+            try:
+                with self._store.writing() as db:
+                    self._lock.check(db)
+                    documents.put(db, kind, chain, document, at=self._tools.clock())
+            except StoreError as error:
+                log.warning("the %s could not be stored: %s", kind, error)
+
+
+def _prices(reports: Sequence[ChainReport]) -> dict[tuple[str, str, str], int]:
+    return {
+        (report.name, price.token, price.source): price.raw
+        for report in reports
+        for price in report.prices
+        if hasattr(price, "raw")
+    }
+
+
+def _moved(before: dict[tuple[str, str, str], int], now: dict[tuple[str, str, str], int]) -> bool:
+    return any(
+        abs(raw - before[key]) > STUDY_MOVE * before[key]
+        for key, raw in now.items()
+        if key in before
+    )

@@ -1,0 +1,77 @@
+"""When a chain is read next, and what is left out when it cannot be read fast enough."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from underkeel.config.model import Settings
+from underkeel.config.monitor import MonitorTable
+
+AT_ONCE: Final = Fraction(11, 10)
+"""Health up to this multiple of the threshold: every block is read."""
+CALM: Final = Fraction(2)
+"""Health from this multiple on: as rarely as is allowed."""
+MOST_SHED: Final = 16
+"""Far accounts are read at least at every so many readings."""
+RELAXED: Final = 0.5
+"""A reading that takes less than this share of the block interval takes things in again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often to read, by how near the worst position is to a threshold."""
+
+    table: MonitorTable
+    bar: Fraction
+    """The health that matters: the highest threshold of a rule, or `near`."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Pace":
+        """Return the pace that a config asks for."""
+        return cls(settings.monitor, bar_of(settings))
+
+    def interval_s(self, worst: Fraction | None) -> float:
+        """Return the least time between two readings; 0: every block."""
+        least = float(self.table.every or 0)
+        most = max(least, float(self.table.calm_every))
+        if worst is None:
+            return most
+        share = float((worst / self.bar - AT_ONCE) / (CALM - AT_ONCE))
+        return least + (most - least) * min(max(share, 0.0), 1.0)
+
+
+def bar_of(settings: Settings) -> Fraction:
+    """Return the highest health at which any rule of the config fires, at least `near`."""
+    bar = Fraction(str(settings.monitor.near))
+    for rule in getattr(settings, "alert", ()):
+        if rule.expr == "health_factor":
+            for level in rule.levels:
+                for at in (level.fire_below, level.clear_above):
+                    bar = max(bar, Fraction(str(at))) if at is not None else bar
+    return bar
+
+
+@dataclass(slots=True)
+class Shedding:
+    """Reads far accounts more rarely while readings take longer than blocks.
+
+    The accounts near a threshold are in every reading.
+    """
+
+    factor: int = 1
+    """Far accounts are in every so-manieth reading."""
+    _count: int = 0
+
+    def all_now(self) -> bool:
+        """Tell whether the next reading takes in every account; counts readings."""
+        self._count += 1
+        return self._count % self.factor == 0
+
+    def took(self, seconds: float, block_s: float) -> bool:
+        """Adapt to how long a reading of all took; return whether anything changed."""
+        before = self.factor
+        if seconds > block_s:
+            self.factor = min(self.factor * 2, MOST_SHED)
+        elif seconds < block_s * RELAXED:
+            self.factor = max(self.factor // 2, 1)
+        return self.factor != before
