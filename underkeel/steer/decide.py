@@ -65,7 +65,7 @@ def steps(
     for one in proposals:
         if one.status is not Status.PROPOSED:
             continue
-        if one.alert not in alive:
+        if one.alert and one.alert not in alive:
             found.append(Close(one, Status.WITHDRAWN, "the alert is over"))
         elif one.expires_at is not None and now >= one.expires_at:
             found.append(Close(one, Status.EXPIRED, "nobody carried it out in time"))

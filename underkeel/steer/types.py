@@ -66,6 +66,7 @@ class Proposal:
     """Its hash; None where there is none."""
     name: str
     alert: str
+    """Its key; empty where somebody asked for the plan whatever fires."""
     rule: str
     chain: str | None
     wallet: str

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from executor.policy.switch import Switch
@@ -28,10 +28,12 @@ from underkeel.steer.firing import Actions, actions_of, called, firing, obstacle
 from underkeel.steer.propose import Planner, Proposed
 from underkeel.steer.record import Recorder, Tell, to_the_outbox
 from underkeel.steer.types import Firing, Proposal, Status
+from underkeel.store.errors import LockLost
 from underkeel.store.store import Store
 
 log = logging.getLogger(__name__)
 
+Fence = Callable[[Connection], None]
 POLL_S: Final = 1.0
 REMEMBERED_S: Final = 86_400
 LATE_S: Final = 300
@@ -52,13 +54,16 @@ class Steering:
         planner: Planner | None = None,
         tell: Tell | None = None,
         actions: Actions | None = None,
+        fence: Fence | None = None,
     ) -> None:
+        """`fence` raises `LockLost` in a transaction once another service has taken over."""
         self._config = config
         self._store = store
         self._clock = clock
         self._planner = planner or Planner(config)
         self._actions = actions_of(config) if actions is None else actions
         self._record = Recorder(tell or to_the_outbox(config), config.settings.timezone)
+        self._fence = fence
         self._children: dict[int, Child] = {}
         self._severity: dict[str, str] = {}
         self._wakeup = threading.Event()
@@ -68,7 +73,7 @@ class Steering:
 
     @staticmethod
     def wanted(config: Config) -> bool:
-        """Tell whether any rule has an action."""
+        """Tell whether any rule has an action; without one, old proposals still expire."""
         return bool(actions_of(config))
 
     # The thread
@@ -110,12 +115,22 @@ class Steering:
             try:
                 self.turn()
                 self.fault = ""
+            except LockLost as lost:
+                self._fails(str(lost))
+                return
             except AppError as error:  # the database is held, or full: the next turn looks again
                 self._fails(self._config.scrub(str(error)))
             except Exception as error:
                 log.exception("steering failed")
                 self._fails(f"{type(error).__name__}: {self._config.scrub(str(error))}")
             self._wakeup.wait(POLL_S)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._store.writing() as db:
+            if self._fence is not None:
+                self._fence(db)
+            yield db
 
     def _fails(self, cause: str) -> None:
         if cause != self.fault:
@@ -162,14 +177,14 @@ class Steering:
     def _hold(self, proposal: Proposal, cause: str) -> None:
         severity = self._severity.get(proposal.alert, "warning")
         if proposal.cause != cause:
-            with self._store.writing() as db:
+            with self._writing() as db:
                 self._record.held(db, proposal, severity, cause, self._clock())
 
     def _end(
         self, proposal: Proposal, before: list[Status], status: Status, cause: str, **values: object
     ) -> bool:
         severity = self._severity.get(proposal.alert, "warning")
-        with self._store.writing() as db:
+        with self._writing() as db:
             now = self._clock()
             return self._record.ended(db, proposal, before, status, cause, now, severity, **values)
 
@@ -186,7 +201,7 @@ class Steering:
             return  # what was not looked at whole is planned again at the next start
         status, cause = self._judged(alert, found)
         plan = found.plan
-        with self._store.writing() as db:
+        with self._writing() as db:
             row = rows.put(
                 db,
                 at=self._clock(),
@@ -240,7 +255,7 @@ class Steering:
             self._end(proposal, [Status.EXECUTING], Status.FAILED, cause, child=None)
             return
         self._children[proposal.id] = child
-        with self._store.writing() as db:
+        with self._writing() as db:
             mark = str(Mark.here(child.pid))
             rows.change(db, proposal.id, [Status.EXECUTING], self._clock(), child=mark)
 

@@ -90,6 +90,14 @@ def test_steps__alert_is_over__withdraws_what_nobody_carried_out() -> None:
     assert decide([], [waiting, running]) == [Close(waiting, Status.WITHDRAWN, "the alert is over")]
 
 
+def test_steps__no_alert_asked_for_it__stays_until_it_expires() -> None:
+    asked = proposal(alert="", mode="propose")
+    assert decide([], [asked]) == []
+    (closed,) = decide([], [asked], now=NOW + 600)
+    assert isinstance(closed, Close)
+    assert closed.status is Status.EXPIRED
+
+
 def test_steps__plan_expired_and_it_still_fires__plans_again_within_its_limits() -> None:
     alert, old = firing(max_per_hour=2), proposal()
     closed, made = decide([alert], [old], now=NOW + 600)

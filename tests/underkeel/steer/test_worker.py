@@ -27,6 +27,7 @@ from underkeel.steer import worker
 from underkeel.steer.child import Child, Files
 from underkeel.steer.propose import Proposed
 from underkeel.steer.types import Status
+from underkeel.store.errors import LockLost
 
 
 @pytest.fixture
@@ -438,6 +439,22 @@ def test_run__database_fails__goes_on_and_says_so(
     desk.steering._run()
     assert faults == ["it is full", "ValueError: odd"]
     assert desk.steering.fault == ""
+
+
+def test_run__another_service_has_taken_over__ends_and_nothing_is_written(desk: Desk) -> None:
+    def fence(_: object) -> None:
+        raise LockLost("monitor", 1, "another")
+
+    desk.steering = worker.Steering(
+        desk.config, desk.store, clock=desk.clock, planner=desk.planner, fence=fence
+    )
+    desk.fires()
+    desk.steering.start()
+    assert desk.steering._thread is not None
+    desk.steering._thread.join(20)
+    assert not desk.steering.alive
+    assert "another" in desk.steering.fault
+    assert (desk.rows(), desk.said()) == ([], [])
 
 
 def test_start__files_of_plans_long_over__are_removed(desk: Desk) -> None:
