@@ -36,6 +36,10 @@ class PriceBook:
     _sources: Mapping[Address, tuple[Price | Unpriced, ...]] = field(
         init=False, repr=False, compare=False
     )
+    _told: dict[Address, Price | Unpriced] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    """Answers given before: thousands of legs ask for a handful of tokens."""
 
     def __post_init__(self) -> None:
         sources: dict[Address, tuple[Price | Unpriced, ...]] = {}
@@ -48,10 +52,13 @@ class PriceBook:
 
     def usd(self, token: Address) -> Price | Unpriced:
         """Return a token's dollar price with everything that speaks against it, or why none."""
-        best = self._usd(token, ())
-        if isinstance(best, Unpriced):
-            return best
-        return replace(best, problems=(*best.problems, *self._against_pools(best)))
+        told = self._told.get(token)
+        if told is None:
+            told = self._usd(token, ())
+            if isinstance(told, Price):
+                told = replace(told, problems=(*told.problems, *self._against_pools(told)))
+            self._told[token] = told
+        return told
 
     def leg_usd(self, leg: Leg) -> Price | Unpriced:
         """Return the dollar price that values a leg: its protocol's own, else the book's."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from chain.types import Address, InvalidAddress, parse_address
@@ -186,6 +187,7 @@ _TOKEN: Final = re.compile(r"\s*([A-Za-z0-9]+|[(),])")
 MAX_DEPTH: Final = 32
 
 
+@lru_cache(maxsize=8_192)
 def parse(text: str) -> Expr:
     """Return the expression in `text`; a bare address is a feed.
 
