@@ -23,11 +23,16 @@ SECOND_STEPS: Final = ((31_536_000, "y"), (86_400, "d"), (3_600, "h"), (60, "min
 
 def health(found: Liquidation) -> str:
     """Return health to four digits, rounded down: 1.00001 is 1.0000, 0.99999 is 0.9999."""
-    if found.health_raw is None:
+    return level(found.health_raw, found.health_scale)
+
+
+def level(raw: int | None, scale: int) -> str:
+    """Return a health of so many parts of its scale, as `health` does."""
+    if raw is None:
         return "–"
-    if found.health_raw >= MAX_HEALTH * found.health_scale:
+    if raw >= MAX_HEALTH * scale:
         return "> 1,000,000"
-    units = found.health_raw * 10_000 // found.health_scale
+    units = raw * 10_000 // scale
     return f"{units // 10_000:,}.{units % 10_000:04d}"
 
 

@@ -1,0 +1,1 @@
+"""The pages: documents of `underkeel.web.data` turned into HTML, and plain forms back."""

@@ -1,0 +1,94 @@
+"""Draw a page: the environment of the templates, and what every page has around it."""
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from underkeel import __version__
+from underkeel.cli import format as fmt
+from underkeel.documents.overview import OverviewDocument
+from underkeel.web.pages import gauge, words
+from underkeel.web.pages.cells import name
+from underkeel.web.pages.site import PAGES, Site
+
+HERE: Final = Path(__file__).resolve().parents[1]
+STATIC: Final = HERE / "static"
+VENDOR: Final = STATIC / "vendor"
+
+
+def _environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.globals.update(
+        pages=PAGES,
+        version=__version__,
+        gauge=gauge,
+        short=fmt.short,
+        libraries=(VENDOR / ".complete").is_file(),
+    )
+    return found
+
+
+TEMPLATES: Final = _environment()
+
+
+def page(
+    site: Site, request: Request, key: str, template: str, given: dict[str, Any], status: int = 200
+) -> HTMLResponse:
+    """Return a whole page, or its inside where the browser asks for that alone."""
+    inside = request.headers.get("hx-request") == "true"
+    frame = {} if given.get("bare") else surround(site.read.overview())
+    text = TEMPLATES.get_template(template).render(
+        layout="inside.html" if inside else "page.html",
+        key=key,
+        csrf=site.guard.csrf(request),
+        token=site.guard.token,
+        zone=site.zone,
+        now=time.time(),
+        here=str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
+        **frame,
+        **given,
+    )
+    return HTMLResponse(
+        text, status, headers={"Cache-Control": "no-store", "Vary": "HX-Request, Cookie"}
+    )
+
+
+def surround(document: OverviewDocument) -> dict[str, Any]:
+    """Return what is above every page: the mode, the chains, what fires."""
+    counts = document.counts
+    firing = int(counts.critical) + int(counts.warning) + int(counts.info)
+    worst = document.worst
+    return {
+        "mode": document.mode,
+        "halted": None if document.paused is None else name(document.paused, 200),
+        "watch": [
+            {
+                "name": name(chain.name, 24),
+                "status": chain.status,
+                "icon": words.CHAINS[chain.status][0],
+                "word": words.CHAINS[chain.status][1],
+                "block": None if chain.block_number is None else f"{int(chain.block_number):,}",
+                "at": None if chain.timestamp is None else int(chain.timestamp),
+                "stale_after": words.whole(chain.stale_after_s),
+                "cause": name(chain.cause or "", 300),
+            }
+            for chain in document.chains
+        ],
+        "firing": firing,
+        "critical": int(counts.critical),
+        "doubtful": int(counts.unknown),
+        "watching": document.monitor.running,
+        "least": None
+        if worst is None or worst.health_raw is None
+        else fmt.level(int(worst.health_raw), int(worst.health_scale)),
+    }

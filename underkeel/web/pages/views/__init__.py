@@ -1,0 +1,1 @@
+"""One module a page: documents in, what its template shows out. Pure."""
