@@ -212,8 +212,11 @@ def acknowledged(rule: Rule, state: State, by: str, now: float) -> State:
 
 def expired(state: State, now: float) -> bool:
     """Tell whether what is over need not be remembered any longer."""
-    over = state.phase is Phase.RESOLVED and not state.told.severity
-    return over and state.ended_at is not None and now - state.ended_at >= RESOLVED_S
+    return state.phase is Phase.RESOLVED and not state.told.severity and _past(state, now)
+
+
+def _past(state: State, now: float) -> bool:
+    return state.ended_at is not None and now - state.ended_at >= RESOLVED_S
 
 
 def clamped(state: State, now: float, block: int | None) -> State:
@@ -229,6 +232,8 @@ def clamped(state: State, now: float, block: int | None) -> State:
 
     told = state.told
     late = [state.since, told.at, told.first_at]
+    if state.phase is Phase.OK and state.ended_at is not None and _past(state, now):
+        state = replace(state, ended_at=None, flaps=0)
     late += [t for t in (state.blind_since, state.ended_at, state.acked_at) if t is not None]
     marks = tuple(earlier(mark) for mark in state.marks)
     keeping = earlier(state.keeping)
@@ -259,7 +264,7 @@ def _moved(rule: Rule, state: State, signal: Signal, now: float) -> State:
         told = replace(state.told, first_at=now, escalated=False)
         changes |= {"acked_at": None, "acked_by": "", "told": told}
     elif after is Phase.FIRING:
-        again = state.ended_at is not None and now - state.ended_at < RESOLVED_S
+        again = state.ended_at is not None and not _past(state, now)
         changes["flaps"] = state.flaps + 1 if again else 0
     elif after is Phase.RESOLVED:
         changes |= {"ended_at": now, "acked_at": None, "acked_by": "", "stale": False, "level": 0}

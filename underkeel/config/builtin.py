@@ -117,7 +117,7 @@ _ROWS: Final[tuple[dict[str, Any], ...]] = (
         "id": "implementation-change",
         "expr": "implementation_change_age",
         "levels": [_below("critical", "1d")],
-        "group_by": ["chain", "market"],
+        "group_by": ["chain"],
         "repeat": DAY,
         "tell_resolved": False,
         "on_stale": {"after": "1h", "severity": "info"},
@@ -127,6 +127,15 @@ _ROWS: Final[tuple[dict[str, Any], ...]] = (
         "expr": "oracle_change_age",
         "levels": [_below("critical", "1d")],
         "group_by": ["chain", "market"],
+        "repeat": DAY,
+        "tell_resolved": False,
+        "on_stale": {"after": "1h", "severity": "info"},
+    },
+    {
+        "id": "feed-change",
+        "expr": "feed_change_age",
+        "levels": [_below("warning", "1d")],
+        "group_by": ["chain"],
         "repeat": DAY,
         "tell_resolved": False,
         "on_stale": {"after": "1h", "severity": "info"},
@@ -144,10 +153,12 @@ _ROWS: Final[tuple[dict[str, Any], ...]] = (
         "levels": [_above("critical", 0)],
         "group_by": [],
     },
+    # shown only: the delivery itself tells it on the channels that work
     {
         "id": "delivery-failing",
         "expr": "delivery_failing",
         "levels": [_above("warning", 2, 0), _above("critical", 19, 0)],
+        "notify": {"critical": []},
         "group_by": [],
     },
     {

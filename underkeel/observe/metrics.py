@@ -21,6 +21,8 @@ class Source(StrEnum):
     """A `ChainReport`: every cycle of that chain."""
     TRANSACTIONS = "transactions"
     """The executor's journal."""
+    STUDY = "study"
+    """What positions stand on: the exposure study, every now and then."""
     SERVICE = "service"
     """The monitor itself, by its clock."""
 
@@ -40,7 +42,8 @@ class Metric:
 POSITION: Final = ("chain", "market", "position", "protocol", "wallet")
 CHANGE: Final = ("chain", "market", "protocol", "subject", "what")
 UP, DOWN, NEITHER = Better.UP, Better.DOWN, Better.NEITHER
-CHAIN, TRANSACTIONS, SERVICE = Source.CHAIN, Source.TRANSACTIONS, Source.SERVICE
+CHAIN, TRANSACTIONS = Source.CHAIN, Source.TRANSACTIONS
+STUDY, SERVICE = Source.STUDY, Source.SERVICE
 
 METRICS: Final[Mapping[str, Metric]] = {
     "health_factor": Metric(
@@ -104,11 +107,28 @@ METRICS: Final[Mapping[str, Metric]] = {
     "parameter_change_age": Metric(
         "seconds", CHANGE, NEITHER, CHAIN, "Since a rule of a market changed; for a week."
     ),
-    "implementation_change_age": Metric(
-        "seconds", CHANGE, NEITHER, CHAIN, "Since code behind a market changed; for a week."
-    ),
     "oracle_change_age": Metric(
-        "seconds", CHANGE, NEITHER, CHAIN, "Since a price came from elsewhere; for a week."
+        "seconds", CHANGE, NEITHER, CHAIN, "Since a market took a price from elsewhere; for a week."
+    ),
+    "implementation_change_age": Metric(
+        "seconds",
+        ("chain", "subject", "what"),
+        NEITHER,
+        STUDY,
+        "Since code that positions stand on was replaced; for a week.",
+    ),
+    "feed_change_age": Metric(
+        "seconds",
+        ("chain", "subject", "what"),
+        NEITHER,
+        STUDY,
+        "Since a feed took its answers from elsewhere; for a week.",
+    ),
+    "chain_equity_usd": Metric(
+        "usd", ("chain",), UP, CHAIN, "Everything on the chain, debts subtracted, counted once."
+    ),
+    "chain_worst_health": Metric(
+        "ratio", ("chain",), UP, CHAIN, "The least health of all positions with a debt."
     ),
     "chain_up": Metric("bool", ("chain",), UP, CHAIN, "0: the chain could not be read."),
     "data_age": Metric(
@@ -145,3 +165,4 @@ def of_source(source: Source) -> frozenset[str]:
 
 
 CHAIN_METRICS: Final = of_source(Source.CHAIN)
+POSITION_METRICS: Final = frozenset(n for n, m in METRICS.items() if m.labels == POSITION)

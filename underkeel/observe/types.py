@@ -40,15 +40,24 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What could not be read: every series that has all of these labels may be hidden by it."""
+    """What could not be read: a series that it may hide is unknown where it is absent."""
 
     labels: Labels
+    """A hidden series has all of these."""
     cause: str
     since: float | None = None
     """When it was last read, by our clock, where that is known."""
+    positions: str = ""
+    """A hidden series is of a position whose id begins so; empty: of any, or of none."""
+    metrics: frozenset[str] = frozenset()
+    """It hides only these; empty: all."""
 
-    def hides(self, labels: Labels) -> bool:
-        """Tell whether a series with these labels may have been there, unread."""
+    def hides(self, metric: str, labels: Labels) -> bool:
+        """Tell whether a series may have been there, unread."""
+        if self.metrics and metric not in self.metrics:
+            return False
+        if self.positions and not dict(labels).get("position", "").startswith(self.positions):
+            return False
         return set(self.labels) <= set(labels)
 
 
@@ -64,17 +73,20 @@ class Scope:
     """None: there is no block, by failure or by nature."""
     gaps: tuple[Gap, ...] = ()
     only: frozenset[str] | None = None
-    """The ids of the positions that it was about; None: all that there are."""
+    """The ids of the positions that it was about; None: all. What is of no position always is."""
 
     def about(self, metric: str, labels: Labels) -> bool:
         """Tell whether the reading would have told of this series, had it been there."""
         if metric not in self.metrics:
             return False
-        return self.only is None or dict(labels).get("position") in self.only
+        if self.only is None:
+            return True
+        position = dict(labels).get("position")
+        return position is None or position in self.only
 
-    def hidden(self, labels: Labels) -> Gap | None:
+    def hidden(self, metric: str, labels: Labels) -> Gap | None:
         """Return why a series that is absent may yet be there; None: it is gone."""
-        return next((gap for gap in self.gaps if gap.hides(labels)), None)
+        return next((gap for gap in self.gaps if gap.hides(metric, labels)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,7 @@ def absent(
     for metric, of in known:
         if (metric, of) in seen or not observed.scope.about(metric, of):
             continue
-        gap = observed.scope.hidden(of)
+        gap = observed.scope.hidden(metric, of)
         if gap is not None:
             since = at if gap.since is None else min(at, gap.since)
             unknown.append(Observation(metric, of, None, gap.cause, since, observed.scope.block))

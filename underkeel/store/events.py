@@ -1,5 +1,6 @@
 """What happened, one line each; the page's stream resumes by their ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,15 @@ def add(db: Connection, event: Event) -> int:
     """Write an event and return its id."""
     values = {name: getattr(event, name) for name in Event.__slots__ if name != "id"}
     return int(db.execute(insert(events).values(**values).returning(events.c.id)).scalar_one())
+
+
+def add_all(db: Connection, found: Sequence[Event]) -> None:
+    """Write many events, in their order."""
+    rows = [
+        {name: getattr(event, name) for name in Event.__slots__ if name != "id"} for event in found
+    ]
+    if rows:
+        db.execute(insert(events), rows)
 
 
 def after(db: Connection, id_: int, limit: int = 500) -> tuple[Event, ...]:
