@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from underkeel import __version__
-from underkeel.cli import planning
+from underkeel.cli import dash as dashboard
+from underkeel.cli import mcp, planning
 from underkeel.cli import run as running
 from underkeel.cli.acting import register
 from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of, hoist
@@ -57,7 +58,9 @@ config_app = typer.Typer(help="Check, show or describe the config.", no_args_is_
 app.add_typer(config_app, name="config")
 register(app)
 planning.register(app)
+dashboard.register(app)
 running.register(app)
+mcp.register(app)
 
 Addresses = Annotated[
     list[str] | None,

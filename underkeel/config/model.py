@@ -15,6 +15,7 @@ from pydantic import (
 from underkeel.config.alerts import AlertRow, alert_problems
 from underkeel.config.channels import ChannelTable, HeartbeatTable
 from underkeel.config.markets import MarketRow, market_row, market_schema
+from underkeel.config.mcp import McpTable
 from underkeel.config.monitor import MonitorTable
 from underkeel.config.plans import PlanTable, plan_problems
 from underkeel.config.problems import did_you_mean
@@ -179,6 +180,7 @@ class Settings(Table):
     web: WebTable | None = None
     history: HistoryTable = Field(default_factory=HistoryTable)
     monitor: MonitorTable = Field(default_factory=MonitorTable)
+    mcp: McpTable = Field(default_factory=McpTable)
     plan: tuple[PlanTable, ...] = ()
     alert: tuple[AlertRow, ...] = ()
 

@@ -135,6 +135,14 @@ WEB: Final = """
 # max_streams = 64                    # browsers that may follow live at once
 """
 
+MCP: Final = """
+# Tools for language models, which read and may ask for plans: docs/agents.md.
+# [mcp]
+# bind = "127.0.0.1:8898"             # of `mcp --http`; this machine only
+# token = "file:mcp-token"            # --http needs it, stdio does not
+# proposals_per_hour = 6              # 0: models only read
+"""
+
 ALERTS: Final = """
 # What is watched besides the built-in rules: docs/alerts.md.
 # [[alert]]
@@ -183,5 +191,5 @@ def config_text(name: str, chain_id: int, rpc: Sequence[str], wallets: Mapping[s
     chain = CHAIN.replace("{name}", name).replace("{chain_id}", str(chain_id))
     chain = chain.replace("{rpc}", json.dumps(list(rpc), ensure_ascii=False))
     listed = [WALLET.format(name=n, address=a) for n, a in wallets.items()]
-    later = (SIGNING, CHANNELS, WEB, ALERTS, HISTORY, PLAN)
+    later = (SIGNING, CHANNELS, WEB, MCP, ALERTS, HISTORY, PLAN)
     return HEAD + chain + ("".join(listed) or NO_WALLET) + "".join(later)
