@@ -10,13 +10,14 @@ import contextlib
 import fcntl
 import os
 import signal
-import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+LOOK_S: Final = 0.02
 MOST: Final = 4 << 20
 """Bytes of output that are read."""
 
@@ -49,6 +50,18 @@ class Files:
             return True
         return False
 
+    def end(self, grace_s: float) -> None:
+        """Ask the child to end, as Ctrl-C does; after the grace end it."""
+        for number in (signal.SIGINT, signal.SIGKILL):
+            # The lock says that it lives, so the number is its own.
+            if not self.running() or not (pid := _text(self.lock)).isdecimal():
+                return
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), number)
+            until = time.monotonic() + grace_s
+            while self.running() and time.monotonic() < until:
+                time.sleep(LOOK_S)
+
     def remove(self) -> None:
         """Remove them."""
         for path in (self.out, self.err, self.lock):
@@ -68,9 +81,21 @@ class Child:
     ) -> "Child":
         """Start a command; raises `OSError` where that cannot be, or where it runs already."""
         files.out.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _opened(files.out) as out, _opened(files.err) as err, _opened(files.lock) as lock:
+        with _opened(files.lock) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            process = subprocess.Popen(
+            process = cls._begin(command, files, lock, environ)
+            os.ftruncate(lock, 0)
+            os.write(lock, str(process.pid).encode())
+        return cls(process)
+
+    @staticmethod
+    def _begin(
+        command: Sequence[str], files: Files, lock: int, environ: Mapping[str, str] | None
+    ) -> "subprocess.Popen[bytes]":
+        with _opened(files.out) as out, _opened(files.err) as err:
+            for file in (out, err):
+                os.ftruncate(file, 0)
+            return subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -79,7 +104,6 @@ class Child:
                 pass_fds=(lock,),
                 env=None if environ is None else dict(environ),
             )
-        return cls(process)
 
     @property
     def pid(self) -> int:
@@ -99,39 +123,16 @@ class Child:
             return False
         return True
 
-    def end(self, grace_s: float) -> None:
-        """Ask it to end, as Ctrl-C does; after the grace end it."""
-        for number in (signal.SIGINT, signal.SIGKILL):
-            if self.code is None:
-                self.process.send_signal(number)
-                self.wait(grace_s)
 
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How a running child is written into its row."""
-
-    host: str
-    pid: int | None
-
-    @classmethod
-    def here(cls, pid: int | None = None) -> "Mark":
-        """Return the mark of a child on this machine."""
-        return cls(socket.gethostname(), pid)
-
-    @classmethod
-    def read(cls, text: str) -> "Mark":
-        """Return the mark that was written."""
-        host, _, pid = text.rpartition(":")
-        return cls(host, int(pid) if pid.isdecimal() else None)
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.pid or ''}"
+def end_all(folder: Path, grace_s: float) -> None:
+    """End every child whose files are in a folder."""
+    for path in sorted(folder.glob("*.lock")):
+        Files.of(folder, path.stem).end(grace_s)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         yield descriptor
     finally:

@@ -123,7 +123,8 @@ class Planner:
         stop = time.monotonic() + DRY_RUN_S
         while not child.wait(STEP_S):
             if self.stopping.is_set() or time.monotonic() > stop:
-                child.end(STEP_S)
+                files.end(STEP_S)
+                child.wait(STEP_S)
                 files.remove()
                 return (_unknown("the dry run did not come to its end"),)
         out, err = files.read()

@@ -10,19 +10,20 @@ Everything it decides by is in the store, so that a service that died goes on wh
 
 import contextlib
 import logging
-import os
-import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
+
+from sqlalchemy import Connection
 
 from executor.policy.switch import Switch
 from underkeel.config.load import Config
 from underkeel.errors import AppError
 from underkeel.state import state_folder
 from underkeel.steer import outcome, rows
-from underkeel.steer.child import Child, Files, Mark
+from underkeel.steer.child import Child, Files
 from underkeel.steer.decide import Close, Hold, MakePlan, Start, Step, steps
 from underkeel.steer.firing import Actions, actions_of, called, firing, obstacle
 from underkeel.steer.propose import Planner, Proposed
@@ -94,9 +95,10 @@ class Steering:
         return self._thread is not None and self._thread.is_alive()
 
     def stop(self, timeout_s: float = 30) -> None:
-        """Begin nothing new, and wait so long for what is under way; then ask it to end.
+        """Begin nothing new, and wait so long for what is under way.
 
-        What a child left open is in the journal, and taken up at the next start.
+        A child that still runs then is left to bring to an end what it began: the next service
+        takes it up, as after a crash.
         """
         self._planner.stopping.set()
         self._wakeup.set()
@@ -104,8 +106,7 @@ class Steering:
         if self._thread is not None:
             self._thread.join(timeout_s)
         for child in self._children.values():
-            if not child.wait(max(0.0, until - time.monotonic())):
-                child.end(5)
+            child.wait(max(0.0, until - time.monotonic()))
         with contextlib.suppress(AppError):
             self._settle_all()
 
@@ -243,8 +244,8 @@ class Steering:
     def _start(self, proposal: Proposal) -> None:
         """Note that a plan is carried out, then have it carried out: never the other way round."""
         assert proposal.plan is not None
-        mark = str(Mark.here())
-        if not self._end(proposal, [Status.PROPOSED], Status.EXECUTING, "", child=mark):
+        host = socket.gethostname()
+        if not self._end(proposal, [Status.PROPOSED], Status.EXECUTING, "", child=host):
             return
         path = self._planner.folder / f"{proposal.plan[2:18]}.json"
         command = self._planner.line("execute", str(path), "--execute", "--yes")
@@ -255,9 +256,6 @@ class Steering:
             self._end(proposal, [Status.EXECUTING], Status.FAILED, cause, child=None)
             return
         self._children[proposal.id] = child
-        with self._writing() as db:
-            mark = str(Mark.here(child.pid))
-            rows.change(db, proposal.id, [Status.EXECUTING], self._clock(), child=mark)
 
     def _files(self, proposal: Proposal) -> Files:
         return Files.of(self._planner.folder, f"run-{proposal.id}")
@@ -289,19 +287,14 @@ class Steering:
 
     def _runs(self, proposal: Proposal, files: Files) -> bool:
         """Tell whether a child may still act; one that is far too late is ended."""
-        mark, now = Mark.read(proposal.child or ""), self._clock()
-        over = proposal.expires_at or 0
-        if mark.host != Mark.here().host:
+        now, over = self._clock(), proposal.expires_at or 0
+        if proposal.child != socket.gethostname():
             # Another machine's: past its end it signs nothing, and then its lease tells.
             return now <= over + LATE_S or self._leased(proposal, now)
         child = self._children.get(proposal.id)
         runs = child.code is None if child is not None else files.running()
         if runs and now > over + LATE_S:
-            if child is not None:
-                child.end(5)
-            elif mark.pid is not None:  # the locked file says that it is this one
-                with contextlib.suppress(OSError):
-                    os.kill(mark.pid, signal.SIGINT)
+            files.end(5)
         return runs
 
     def _leased(self, proposal: Proposal, now: float) -> bool:

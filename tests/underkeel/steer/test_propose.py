@@ -19,7 +19,7 @@ from underkeel.documents.execution import ExecuteDocument
 from underkeel.errors import UsageError
 from underkeel.observe.metrics import METRICS
 from underkeel.steer import rows, words
-from underkeel.steer.child import Child, Files
+from underkeel.steer.child import Child, Files, end_all
 from underkeel.steer.observe import observations
 from underkeel.steer.propose import Planner, verdicts, wish
 
@@ -190,12 +190,13 @@ def test_words__changed__health_and_amounts() -> None:
 def test_files__child_runs__another_of_its_name_cannot_start(tmp_path: Path) -> None:
     files = Files.of(tmp_path / "x", "run-1")
     assert not files.running()
-    child = Child.start(["/bin/sh", "-c", "echo yes; read x < /dev/null; sleep 30"], files)
+    child = Child.start(["/bin/sh", "-c", "echo yes; exec sleep 30"], files)
     assert files.running()
     with pytest.raises(BlockingIOError):
         Child.start(["/bin/true"], files)
     assert not child.wait(0)
-    child.end(10)
+    end_all(tmp_path / "x", 10)
+    assert child.wait(10)
     assert child.code is not None
     assert not files.running()
     files.remove()
