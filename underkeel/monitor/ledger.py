@@ -218,7 +218,6 @@ class Ledger:
         return outcome
 
     def _failed(self, cause: str) -> None:
-        self._sampler = Sampler(UNITS)  # it took for written what was not
         if not self.failing:
             self.failing_since = self._monotonic()
             log.error("%s; watching goes on, and what is seen is kept in memory", cause)

@@ -6,14 +6,15 @@ report speaks of those, and the health of all others is observed as it was scree
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any, Final
 
+from chain.types import Address
 from underkeel.config.model import Settings
-from underkeel.monitor.screen import Screened
 from underkeel.monitor.standing import Standing, Taken
+from underkeel.observe.positions import names_of, position_labels, ratio
 from underkeel.observe.report import observe
-from underkeel.observe.types import Labels, Observation, Observed, Scope, labels
+from underkeel.observe.types import Labels, Observation, Observed, Scope
 from underkeel.portfolio import ChainReport
 
 SCREENED: Final = frozenset({"health_factor", "liquidatable"})
@@ -27,6 +28,10 @@ class Observing:
     fingerprint: Mapping[str, Any] | None = None
     """What the chain's rules were when they were last looked at."""
     _labels: dict[str, Labels] = field(default_factory=dict)
+    _names: dict[Address, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._names = names_of(self.settings)
 
     def failed(self, report: ChainReport, now: float, success_at: float | None) -> Observed:
         """Return the observations of a chain that could not be read."""
@@ -64,30 +69,15 @@ class Observing:
                 continue
             of = self._labels.get(id_)
             if of is None:
-                of = self._labels[id_] = self._named(report.name, id_, standing)
+                of = position_labels(held.position, report.name, self._names)
+                self._labels[id_] = of
             at, block = float(report.at.timestamp), report.at
-            found.append(Observation("health_factor", of, _ratio(screened), "", at, block))
+            found.append(
+                Observation(
+                    "health_factor", of, ratio(screened.health_raw, screened.scale), "", at, block
+                )
+            )
             below = Decimal(screened.health_raw < screened.scale)
             found.append(Observation("liquidatable", of, below, "", at, block))
         scope = Scope(report.name, SCREENED, report.at, (), only=frozenset(sound))
         return Observed(scope, tuple(found))
-
-    def _named(self, chain: str, id_: str, standing: Standing) -> Labels:
-        position = standing.held[id_].position
-        return labels(
-            chain=chain,
-            wallet=next(
-                (n for n, w in self.settings.wallets.items() if w.address == position.owner),
-                position.owner,
-            ),
-            protocol=position.protocol,
-            market=position.market,
-            position=id_,
-        )
-
-
-def _ratio(screened: Screened) -> Decimal:
-    assert screened.health_raw is not None
-    with localcontext() as exact:
-        exact.prec = 80
-        return Decimal(screened.health_raw) / Decimal(screened.scale)

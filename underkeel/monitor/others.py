@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Final
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
 from underkeel.config.load import Config
 from underkeel.monitor.crew import Vitals, Work
+from underkeel.monitor.metrics import collector
 from underkeel.notify.channels import heartbeat_url, open_channels
 from underkeel.notify.heartbeat import Heartbeat
 from underkeel.notify.service import Delivery
@@ -23,6 +25,7 @@ from underkeel.store import documents
 from underkeel.store.errors import StoreError
 from underkeel.store.lock import Lock
 from underkeel.store.store import Store
+from underkeel.store.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from underkeel.monitor.shift import Reports, Tools
@@ -34,7 +37,7 @@ STUDY_S: Final = 300.0
 STUDY_MOVE: Final = 0.03
 """A price that moved by this share has them made at once."""
 LEAST_STUDY_S: Final = 30.0
-PRUNE_S: Final = 3600.0
+UPKEEP_S: Final = 60.0
 
 
 class Others:
@@ -55,7 +58,6 @@ class Others:
         self._tools = tools
         self._reports = reports
         self._dead = dead
-        self._pruned_at = tools.monotonic()
         channels = open_channels(config, tools.environ)
         self.delivery = Delivery(store, channels, fence=lock.check)
         url = heartbeat_url(config, tools.environ)
@@ -63,14 +65,13 @@ class Others:
         self.heartbeat = (
             Heartbeat(url, table, self.delivery.stuck) if url is not None and table else None
         )
-        self.steering = (
-            Steering(config, store, clock=tools.clock) if Steering.wanted(config) else None
-        )
+        self.steering = Steering(config, store, clock=tools.clock, fence=lock.check)
+        self.upkeep = Upkeep(store, config.settings.storage.retain, lock)
         self.server: Any = None
 
     def works(self) -> list[tuple[str, Work]]:
         """Return what runs in threads of the crew."""
-        return [("studies", self._studies)]
+        return [("studies", self._studies), ("upkeep", self._upkeep)]
 
     def start(self) -> None:
         """Start; raises `AppError` where the pages cannot be served."""
@@ -78,8 +79,10 @@ class Others:
             from underkeel.web.app import create_app
             from underkeel.web.serve import serve
 
+            registry = CollectorRegistry()
+            registry.register(collector(self._store, self._tools.clock))
             app = create_app(
-                self._config, self._store, alone=False, dead=self._dead,
+                self._config, self._store, alone=False, dead=self._dead, registry=registry,
                 clock=self._tools.clock, environ=self._tools.environ,
             )  # fmt: skip
             self.server = serve(app, self._config)
@@ -87,8 +90,7 @@ class Others:
         self.delivery.start()
         if self.heartbeat is not None:
             self.heartbeat.start()
-        if self.steering is not None:
-            self.steering.start()
+        self.steering.start()
 
     def stop(self, timeout_s: float) -> None:
         """End all within about so long."""
@@ -96,8 +98,7 @@ class Others:
             self.server.stop(timeout_s / 2)
         if self.heartbeat is not None:
             self.heartbeat.stop(0.5)
-        if self.steering is not None:
-            self.steering.stop(timeout_s / 2)
+        self.steering.stop(timeout_s / 2)
         if not self.delivery.stop(timeout_s / 2):
             log.warning("a message is under way: it is sent again at the next start")
 
@@ -105,8 +106,7 @@ class Others:
         """Say that something was committed."""
         if messages:
             self.delivery.wake()
-        if self.steering is not None:
-            self.steering.wake()
+        self.steering.wake()
 
     def beat(self, *, cycle_ok: bool, why: str = "") -> None:
         """Tell the dead-man switch."""
@@ -117,12 +117,19 @@ class Others:
         """Return what is observed of the service and of the executor."""
         return ()
 
-    def prune(self) -> None:
-        """Let old rows go, now and then."""
-        now = self._tools.monotonic()
-        if now - self._pruned_at < PRUNE_S:
-            return
-        self._pruned_at = now
+    def dead(self) -> list[str]:
+        """Return what of these does not run."""
+        found = [] if self.steering.alive else ["steer does not run"]
+        if self.server is not None and not self.server.alive:
+            found.append("the pages are not served")
+        return found
+
+    def _upkeep(self, stop: Flag, vitals: Vitals) -> None:
+        while not stop.wait(UPKEEP_S):
+            try:
+                self.upkeep.run(stop.is_set)
+            except StoreError as error:
+                log.warning("the database is not tidied up: %s", error)
 
     def _studies(self, stop: Flag, vitals: Vitals) -> None:
         """Make the slow documents: at first, now and then, and when a price has moved."""

@@ -92,6 +92,7 @@ class Shift:
             after_commit=self._committed, monotonic=tools.monotonic,
         )  # fmt: skip
         self.crew = Crew(tools.monotonic)
+        self._running = False
         self._clock_off = tools.clock() - tools.monotonic()
         around = Surroundings(
             config=config,
@@ -125,10 +126,13 @@ class Shift:
         """Start everything; raises `AppError` for what the config asks for and cannot be had."""
         self.others.start()
         self.crew.start()
+        self._running = True
         self.say("service", "the service has started")
+        log.info("the service runs")
 
     def stop(self, timeout_s: float) -> None:
         """End everything within about so long."""
+        self._running = False
         self.say("service", "the service ends")
         for member in self.crew.members:
             member.stop.set()
@@ -153,6 +157,7 @@ class Shift:
         found = [f"{name} does not run" for name in self.crew.dead()]
         if self.ledger.failing:
             found.append(self.ledger.failing)
+        found += self.others.dead() if self._running else []
         found += self.rounds.late(self.config.settings.monitor)
         return found
 
@@ -189,7 +194,6 @@ class Shift:
         while not stop.wait(TICK_S):
             vitals.beat()
             self.ledger.tick(self._tools.clock(), self._more)
-            self.others.prune()
             vitals.beat()
 
     def _more(self, db: Connection, now: float) -> tuple[Observed, ...]:
