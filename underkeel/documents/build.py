@@ -16,6 +16,8 @@ from underkeel.valuation import Valuation, totals
 
 ENGINE_VERSION: Final = f"underkeel {__version__}"
 MODEL_VERSION: Final = "liquidation/1"
+LATEST: Final = 253_402_300_799.0
+"""The end of the year 9999: what a document's time can still say."""
 
 
 def positions_document(portfolio: Portfolio, at: float) -> models.PositionsDocument:
@@ -77,6 +79,13 @@ def worst_of(assessments: Iterable[Assessment]) -> Assessment | None:
 def utc(at: float) -> str:
     """Return a time as ISO 8601 in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(at: float) -> str:
+    """Return a time of our own clock, to the millisecond, between 1970 and 9999."""
+    bounded = min(max(at, 0.0), LATEST)
+    text = datetime.fromtimestamp(bounded, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{int(bounded * 1000) % 1000:03d}Z"
 
 
 def integer(value: int | None) -> str | None:
@@ -252,7 +261,7 @@ def _liquidation(found: Liquidation) -> models.Liquidation:
         status=found.status.value,
         health_raw=integer(found.health_raw),
         health_scale=str(found.health_scale),
-        boundary=[_boundary(b) for b in found.boundary],
+        boundary=[boundary(b) for b in found.boundary],
         time_to_liq_s=integer(found.time_to_liq_s),
         time_exact=found.time_exact,
         close_factor_frac=found.close_factor_frac,
@@ -271,7 +280,8 @@ def _liquidation(found: Liquidation) -> models.Liquidation:
     )
 
 
-def _boundary(found: Boundary) -> models.Boundary:
+def boundary(found: Boundary) -> models.Boundary:
+    """Return where a factor makes a position liquidatable."""
     return models.Boundary.model_validate(
         {
             "factor": found.factor,

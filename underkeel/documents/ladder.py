@@ -96,7 +96,9 @@ class HeatMap(Part):
     liquidatable: list[list[int]] = Field(description="Positions past the edge.")
     unknown: list[list[int]] = Field(description="Positions whose health is not known there.")
     worst: list[list[float | None]] = Field(description="The least health; 1 is the edge.")
-    positions: Integer = Field(description="With a debt, covered.")
+    positions: Integer = Field(description="With a debt, the worst: whose edge is looked at.")
+    left_out: Integer = Field(description="With a debt, healthier: only in `equity_usd`.")
+    equity_cause: str | None = Field(description="What `equity_usd` does not hold, in words.")
 
 
 class LadderDocument(Part):
@@ -111,6 +113,7 @@ class LadderDocument(Part):
     factors: list[LadderFactor]
     positions: list[LadderPosition] = Field(description="The nearest to liquidation first.")
     left_out: Integer = Field(description="Positions with a debt beyond the worst that are here.")
+    left_out_health: float | None = Field(description="The least health of those; 1 is the edge.")
     heat: HeatMap | None
     heat_cause: str | None = Field(description="Why there is no heat map.")
     unknown: list[str]

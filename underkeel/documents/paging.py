@@ -67,6 +67,14 @@ class HealthDocument(Part):
     )
 
 
+class ServingDocument(Part):
+    """`underkeel dash --json`, once it answers."""
+
+    schema_: Literal["underkeel.serving/1"] = Field(alias="schema")
+    url: str
+    port: Integer
+
+
 class ProblemDocument(Part):
     """Why a request failed, after RFC 9457; `application/problem+json`."""
 

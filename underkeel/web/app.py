@@ -21,6 +21,7 @@ from underkeel import __version__
 from underkeel.config.load import Config
 from underkeel.config.web import WebTable
 from underkeel.documents.paging import HealthDocument, ProblemDocument
+from underkeel.monitor.metrics import collector
 from underkeel.store.errors import StoreError
 from underkeel.store.store import Store
 from underkeel.web import api
@@ -66,7 +67,8 @@ def create_app(
     """Return the application over a store.
 
     `alone`: another process has to watch; `dead` names threads that should run and do not;
-    `registry` is what `/metrics` tells. Raises `ConfigError` for a token that cannot be read.
+    `registry` is what `/metrics` tells, by default what is in the store. Raises `ConfigError` for
+    a token that cannot be read.
     """
     environ = os.environ if environ is None else environ
     table = config.settings.web or WebTable()
@@ -85,6 +87,9 @@ def create_app(
     )
     handle(app)
     app.include_router(api.routes(data, acts, hub, keys))
+    if registry is None:
+        registry = CollectorRegistry()
+        registry.register(collector(store, clock))
     _health(app, data, registry)
     gate = Gate(app, keys, table)
     app.include_router(login_routes(keys, gate))
@@ -106,7 +111,7 @@ class _Gated:
         await self._gate(scope, receive, send)
 
 
-def _health(app: FastAPI, data: Data, registry: CollectorRegistry | None) -> None:
+def _health(app: FastAPI, data: Data, registry: CollectorRegistry) -> None:
     @app.get(
         "/healthz",
         response_model=HealthDocument,
@@ -141,9 +146,8 @@ def _health(app: FastAPI, data: Data, registry: CollectorRegistry | None) -> Non
     @app.get("/metrics", response_class=Response, tags=["health"],
              responses={200: {"content": {"text/plain": {}}}})  # fmt: skip
     def metrics() -> Response:
-        """What Prometheus asks for; empty in a process that does not watch."""
-        body = b"" if registry is None else generate_latest(registry)
-        return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        """What Prometheus asks for."""
+        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _pages(app: FastAPI, config: Config) -> None:

@@ -33,7 +33,7 @@ BATCH: Final = 200
 Frame = bytes
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Listener:
     """One browser."""
 

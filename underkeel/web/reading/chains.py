@@ -59,8 +59,7 @@ def _status(
     if state.status != "ok":
         return state.status, state.cause
     silent = now - state.success_at
-    monitor = config.settings.monitor
-    allowed = LEAST_SILENCE_S + max(monitor.calm_every, monitor.every or 0)
+    allowed = _allowed_s(state, config)
     if silent > allowed:
         return "stale", f"nothing was read for {int(silent)} s: does the monitor run?"
     if most is not None and state.block_timestamp is not None:
@@ -68,6 +67,15 @@ def _status(
         if age > most + allowed:
             return "stale", f"the newest block is {int(age)} s old"
     return "ok", ""
+
+
+def _allowed_s(state: ChainState, config: Config) -> float:
+    """Return how long a chain may go unread: as its monitor says, else by its intervals."""
+    said = state.body.get("stale_after_s")
+    if isinstance(said, int | float) and not isinstance(said, bool) and said > 0:
+        return float(said)
+    monitor = config.settings.monitor
+    return LEAST_SILENCE_S + max(monitor.calm_every, monitor.every or 0)
 
 
 def _text(value: int | None) -> str | None:

@@ -2,31 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from threading import Lock
-from typing import Final, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
+from underkeel.documents.build import moment
 from underkeel.documents.paging import Paging
 from underkeel.store import documents
 from underkeel.store.documents import Stored
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
-
-EARLIEST: Final = 0.0
-LATEST: Final = 253_402_300_799.0
-"""The end of the year 9999: what a document's time can still say."""
-
-
-def moment(at: float) -> str:
-    """Return a time as documents carry it."""
-    bounded = min(max(at, EARLIEST), LATEST)
-    text = datetime.fromtimestamp(bounded, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{int(bounded * 1000) % 1000:03d}Z"
 
 
 def moment_or_none(at: float | None) -> str | None:
@@ -83,3 +72,6 @@ class Library:
         with self._lock:
             self._kept[kind, chain] = (stored.version, stored, model)
         return stored, model
+
+
+__all__ = ["Library", "Model", "moment", "moment_or_none", "piece"]
