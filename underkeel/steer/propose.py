@@ -82,8 +82,8 @@ class Planner:
         """Return what an alert's action asks for; raises `UsageError`."""
         return wish(self.config, firing.action.plan, firing.labels, firing.action.restore_to)
 
-    def propose(self, asked: Wanted) -> Proposed:
-        """Make the plan, simulate it, write its file, ask the policy."""
+    def propose(self, asked: Wanted, *, ask: bool = True) -> Proposed:
+        """Make the plan, simulate it, write its file; with `ask`, ask the policy about it."""
         try:
             made = make(self.config, asked, opener=self.opener, cache=self.cache)
         except AppError as error:
@@ -100,7 +100,7 @@ class Planner:
                 path = self.folder / f"{plan.hash[2:18]}.json"
                 if not write_whole(path, json.dumps(document, indent=2).encode()):
                     return Proposed(made, f"{path} could not be written; is there room?", document)
-                return Proposed(made, "", document, path, self.dry_run(path))
+                return Proposed(made, "", document, path, self.dry_run(path) if ask else ())
 
     def line(self, *arguments: str) -> list[str]:
         """Return a command line of this very program, for a machine to read."""
@@ -157,6 +157,8 @@ def verdicts(code: int | None, out: str, said: str) -> tuple[Verdict, ...]:
     try:
         document = json.loads(out)
     except ValueError:
+        if code == Exit.POLICY:
+            return ({"step": None, "rule": "policy", "ok": False, "text": said},)
         return (_unknown(said or f"the dry run ended with {code} and printed nothing"),)
     if document.get("schema") == "underkeel.proposal/1":
         text = "a Safe: its owners sign the proposal"

@@ -64,7 +64,7 @@ class Recorder:
         after = rows.get(db, proposal.id)
         assert after is not None
         self._event(db, after, severity)
-        if status not in QUIET:
+        if status not in QUIET and not self._said_before(db, after):
             self._message(db, after, severity)
         return True
 
@@ -82,6 +82,8 @@ class Recorder:
 
     def _said_before(self, db: Connection, proposal: Proposal) -> bool:
         """Tell whether the alert's last plan failed in the same words but for numbers."""
+        if proposal.status not in (Status.FAILED, Status.REFUSED):
+            return False
         last = rows.last_of(db, proposal.alert, proposal.id)
         return (
             last is not None

@@ -26,7 +26,7 @@ from underkeel.steer import outcome, rows
 from underkeel.steer.child import Child, Files
 from underkeel.steer.decide import Close, Hold, MakePlan, Start, Step, steps
 from underkeel.steer.firing import Actions, actions_of, called, firing, obstacle
-from underkeel.steer.propose import Planner, Proposed
+from underkeel.steer.propose import Planner, Proposed, verdicts
 from underkeel.steer.record import Recorder, Tell, to_the_outbox
 from underkeel.steer.types import Firing, Proposal, Status
 from underkeel.store.errors import LockLost
@@ -192,15 +192,18 @@ class Steering:
     # Planning
 
     def _plan(self, alert: Firing) -> None:
+        why = "" if alert.action.mode == "propose" else self._obstacle(alert.wallet) or ""
+        # What is to be carried out at once asks the policy itself: no second is lost here.
+        ask = alert.action.mode == "propose" or bool(why) or self._paused() is not None
         try:
             asked = self._planner.wanted(alert)
         except AppError as error:
             found, account = Proposed(None, str(error)), alert.labels.get("wallet", "")
         else:
-            found, account = self._planner.propose(asked), called(self._config, asked.account)
+            found = self._planner.propose(asked, ask=ask)
+            account = called(self._config, asked.account)
         if self._planner.stopping.is_set():
             return  # what was not looked at whole is planned again at the next start
-        status, cause = self._judged(alert, found)
         plan = found.plan
         with self._writing() as db:
             row = rows.put(
@@ -216,28 +219,16 @@ class Steering:
                 account=account,
                 position=alert.labels.get("position"),
                 mode=alert.action.mode,
-                status=status,
-                cause=cause,
+                status=Status.FAILED if found.cause else Status.PROPOSED,
+                cause=found.cause or why,
                 document=found.document,
                 verdicts=list(found.verdicts) or None,
                 command="" if found.path is None else self._planner.command(found.path),
             )
-            loud = alert.action.mode == "propose" or bool(cause)
-            self._record.made(db, row, alert.severity, loud=loud)
+            self._record.made(
+                db, row, alert.severity, loud=alert.action.mode == "propose" or bool(why)
+            )
         self._wakeup.set()  # it may be carried out at once
-
-    def _judged(self, alert: Firing, found: Proposed) -> tuple[Status, str]:
-        """Return what a plan is for now, and why it is not carried out if it is not."""
-        if found.cause:
-            return Status.FAILED, found.cause
-        if alert.action.mode == "propose":
-            return Status.PROPOSED, ""
-        if why := self._obstacle(alert.wallet):
-            return Status.PROPOSED, why
-        against = [v for v in found.verdicts if not v["ok"] and v["rule"] != "paused"]
-        if against:
-            return Status.REFUSED, "; ".join(dict.fromkeys(str(v["text"]) for v in against))
-        return Status.PROPOSED, ""
 
     # Children
 
@@ -280,7 +271,9 @@ class Steering:
         out, err = files.read()
         code = None if child is None else child.code
         ended = outcome.of_child(code, out, self._config.scrub(err), recorded, _count(proposal))
-        values = {"ended": ended.document, "child": None}
+        values: dict[str, object] = {"ended": ended.document, "child": None}
+        if ended.status is Status.REFUSED or ended.document:
+            values["verdicts"] = list(verdicts(code, out, ended.cause))
         self._end(proposal, [Status.EXECUTING], ended.status, ended.cause, **values)
         self._children.pop(proposal.id, None)
         files.remove()

@@ -95,9 +95,12 @@ class Planned(Planner):
     answers: list[Proposed] = field(default_factory=list)
     asked: list[Wanted] = field(default_factory=list)
 
-    def propose(self, asked: Wanted) -> Proposed:
+    policy_asked: list[bool] = field(default_factory=list)
+
+    def propose(self, asked: Wanted, *, ask: bool = True) -> Proposed:
         """Return the next answer."""
         self.asked.append(asked)
+        self.policy_asked.append(ask)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 

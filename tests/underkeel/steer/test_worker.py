@@ -23,7 +23,7 @@ from tests.underkeel.steer.build import (
 )
 from underkeel.config.load import Config, load
 from underkeel.errors import AppError
-from underkeel.steer import worker
+from underkeel.steer import rows, worker
 from underkeel.steer.child import Child, Files
 from underkeel.steer.propose import Proposed
 from underkeel.steer.types import Status
@@ -112,23 +112,27 @@ def test_turn__execute_after_its_end__cools_down_then_plans_again(desk: Desk) ->
     assert desk.statuses() == ["done", "proposed"]
 
 
-def test_turn__policy_refuses_in_the_dry_run__told_once_with_what_to_change(tmp_path: Path) -> None:
-    desk = Desk.open(tmp_path, proposed(plan(), REFUSED))
+def test_turn__policy_refuses__told_once_with_what_to_change(desk: Desk) -> None:
     desk.fires()
-    desk.steering.turn()
-    assert desk.rows() == [("refused", "tx-usd: $9.50 of $5; raise it")]
-    desk.clock.now += 120
-    desk.planner.answers[:] = [
-        proposed(plan(), ({**REFUSED[0], "text": "tx-usd: $9.71 of $5; raise it"},))
-    ]
-    desk.steering.turn()
-    assert desk.statuses() == ["refused", "refused"]
+    for dollars in ("9.50", "9.71"):
+        desk.steering.turn()
+        desk.steering.turn()
+        desk.go(6, "", f"error: tx-usd: ${dollars} of $5; raise it")
+        desk.ends()
+        desk.clock.now += 120
+    assert desk.planner.policy_asked == [False, False]  # the child asks it
+    said = "tx-usd: ${} of $5; raise it"
+    assert desk.rows() == [("refused", said.format("9.50")), ("refused", said.format("9.71"))]
+    with desk.store.reading() as db:
+        (first, _) = rows.current(db, 0)
+    assert first.verdicts == (
+        {"step": None, "rule": "policy", "ok": False, "text": "tx-usd: $9.50 of $5; raise it"},
+    )
     assert {(m.severity, m.channel) for m in desk.messages()} == {
         ("critical", "ops"), ("critical", "night"),
     }  # fmt: skip
     assert len(desk.messages()) == 2  # the same but for numbers is said once
     assert "raise it" in desk.messages()[0].body
-    assert desk.started() == []
 
 
 ENDS = {
@@ -231,6 +235,7 @@ def test_turn__may_not_act_by_itself__proposes_and_says_why(name: str, tmp_path:
     assert (status, said in cause) == ("proposed", True), cause
     (message,) = desk.messages()
     assert "carry it out: underkeel execute" in message.body
+    assert desk.planner.policy_asked == [True]
     assert desk.started() == []
 
 
