@@ -90,6 +90,7 @@ class Lane:
         self._apart = False
         """Whether messages are sent one by one, because several together were refused."""
         self._told: bool | None = None
+        self._fresh = True
 
     def run(self, stop: threading.Event) -> None:
         """Step until told to stop; the lock's loss ends it."""
@@ -139,9 +140,12 @@ class Lane:
     def _claims(self) -> tuple[list[Claim], float]:
         """Return what to send now; with nothing, how long to wait."""
         name = self.channel.name
+        if self._fresh:
+            self._begin()
         with self._store.reading() as db:
             due = queue.due_within(db, name, self._times.wall())
         if due is None:
+            self._apart = False
             return [], POLL_S
         if due > 0:
             return [], min(due, POLL_S)
@@ -149,16 +153,26 @@ class Lane:
         with self._store.writing() as db:
             self._fence(db)
             queue.recover(db, name, who=self._who, now=now, longest=longest)
-            most = 1 if self.channel.knows_repeats or self._apart else digest.MOST
             claims = queue.claim(
-                db, name, who=self._who, now=now, until=now + longest, most=self._few(db, most)
+                db, name, who=self._who, now=now, until=now + longest, most=self._most(db)
             )
         return claims, PAUSE_S
 
-    def _few(self, db: Connection, most: int) -> int:
-        """Only where many wait are they put together."""
+    def _begin(self) -> None:
+        """Take over what an earlier run was sending, and wait no longer on its account."""
+        name = self.channel.name
+        with self._store.writing() as db:
+            self._fence(db)
+            queue.recover(db, name, who=self._who, now=self._times.wall(), longest=self._longest())
+            queue.hurry(db, name)
+        self._fresh = False
+
+    def _most(self, db: Connection) -> int:
+        """Return how many to send as one: one, unless many wait for people who can be reached."""
+        if self.channel.knows_repeats or self._apart or self.health.status == "failing":
+            return 1
         waiting = queue.backlog(db).get(self.channel.name)
-        return most if waiting is not None and waiting.count > digest.ABOVE else 1
+        return digest.MOST if waiting is not None and waiting.count > digest.ABOVE else 1
 
     def _longest(self) -> float:
         return self.channel.limits.timeout_s + STARTING_S + MARGIN_S
@@ -180,7 +194,7 @@ class Lane:
         """Record what came of an attempt, once, whatever else follows from it."""
         outcome, now = sent.outcome, self._times.wall()
         delivered = outcome.verdict is Verdict.DELIVERED
-        failures = 0 if delivered else self._failures + 1
+        failures = 0 if delivered else self._failures + self._counts(sent)
         wait = self._wait(sent, failures)
         with self._store.writing() as db:
             self._fence(db)
@@ -190,7 +204,7 @@ class Lane:
             )  # fmt: skip
             told = self._follow(db, sent, wait, failures)
         self._unnoted, self._told, self._failures = None, told, failures
-        self._apart = outcome.message_only and (self._apart or len(sent.claims) > 1)
+        self._apart = self._apart or (outcome.message_only and len(sent.claims) > 1)
         self.totals[outcome.verdict] = self.totals.get(outcome.verdict, 0) + len(sent.claims)
         held = not delivered and not outcome.message_only
         self._not_before = self._times.steady() + wait if held else 0.0
@@ -198,6 +212,12 @@ class Lane:
             status = "ok" if delivered else "failing"
             since = self.health.since if self.health.status == status else now
             self.health = ChannelHealth(status, since, outcome.cause)
+
+    def _counts(self, sent: _Sent) -> bool:
+        """Whether a failure speaks against the channel; not for ever, if it is one message's."""
+        if not sent.outcome.message_only or self.health.status != "ok":
+            return True
+        return max(claim.attempt for claim in sent.claims) <= TELL_AFTER
 
     def _wait(self, sent: _Sent, failures: int) -> float:
         """Return the seconds until the next attempt: of the channel, or of what was refused."""

@@ -53,17 +53,19 @@ class Backlog:
 
 def due_within(db: Connection, channel: str, now: float) -> float | None:
     """Return the seconds until something of a channel may be sent; None if nothing waits."""
-    row = db.execute(
-        select(func.count(), func.count(_n.retry_at), func.min(_n.retry_at), func.max(_n.retry_at))
-        .select_from(notifications)
+    first: dict[str, float] = {}
+    query = (
+        select(_n.seq, _n.alert, _n.status, _n.retry_at, _n.held_until)
         .where(_n.channel == channel, _n.status.in_((WAITING, SENDING)))
-    ).one()
-    rows, timed, first, last = row
-    if not rows:
-        return None
-    if timed < rows or last > now + LONGEST_WAIT_S:
-        return 0.0
-    return max(0.0, float(first) - now)
+        .order_by(_n.seq)
+        .limit(LOOKED_AT)
+    )
+    for row in db.execute(query):
+        key = row.alert or f"\0{row.seq}"
+        if key not in first:  # what comes after it in its alert waits for it
+            at = row.retry_at if row.status == WAITING else row.held_until
+            first[key] = 0.0 if _due(at, now) else at - now
+    return min(first.values(), default=None)
 
 
 def claim(
