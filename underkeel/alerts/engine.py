@@ -143,8 +143,9 @@ def severity(rule: Rule, state: State) -> str:
     if not state.alight:
         return ""
     level = rule.levels[state.level - 1].severity if state.level else ""
-    stale = rule.stale_severity if state.stale else ""
-    return max(level, stale, key=RANK.__getitem__)
+    if not state.stale or RANK[level] >= RANK[rule.stale_severity]:
+        return level
+    return rule.stale_severity
 
 
 def calm(rule: Rule, state: State | None, value: Decimal) -> bool:
@@ -173,14 +174,14 @@ def read(rule: Rule, state: State, value: Decimal, now: float, block: int | None
     if state.alight and (target < state.level or (state.stale and not target)):
         keeping = state.keeping or place
         if not _kept_long_enough(rule, state, keeping, place):
-            return _moved(rule, replace(state, keeping=keeping), Signal.HIT, now)
+            return _moved(replace(state, keeping=keeping), Signal.HIT, now)
     before = RANK[severity(rule, state)]
     state = replace(state, keeping=None, level=target if target or not state.alight else 0)
     if not target:
-        return _moved(rule, state, Signal.NEAR if state.marks else Signal.CALM, now)
+        return _moved(state, Signal.NEAR if state.marks else Signal.CALM, now)
     state = replace(state, stale=False)
     after = RANK[rule.levels[target - 1].severity]
-    return _moved(rule, state, Signal.WORSE if after > before else Signal.HIT, now)
+    return _moved(state, Signal.WORSE if after > before else Signal.HIT, now)
 
 
 def unread(rule: Rule, state: State, since: float, now: float) -> State:
@@ -192,22 +193,22 @@ def unread(rule: Rule, state: State, since: float, now: float) -> State:
     blind = min(since, now) if state.blind_since is None else state.blind_since
     state = replace(state, blind_since=blind)
     if not state.stale and now - blind >= rule.stale_after:
-        return _moved(rule, replace(state, stale=True), Signal.STALE, now)
-    return _moved(rule, state, Signal.BLIND, now)
+        return _moved(replace(state, stale=True), Signal.STALE, now)
+    return _moved(state, Signal.BLIND, now)
 
 
-def gone(rule: Rule, state: State, now: float) -> State:
+def gone(state: State, now: float) -> State:
     """Return the state when there is nothing left to watch: the position is closed."""
     state = replace(clamped(state, now, None), marks=(), keeping=None, level=0, blind_since=None)
-    return _moved(rule, state, Signal.CALM, now)
+    return _moved(state, Signal.CALM, now)
 
 
-def acknowledged(rule: Rule, state: State, by: str, now: float) -> State:
+def acknowledged(state: State, by: str, now: float) -> State:
     """Return the state once somebody looks after it; unchanged where it does not fire."""
     if state.phase is not Phase.FIRING:
         return state
     state = replace(clamped(state, now, None), acked_at=now, acked_by=by)
-    return _moved(rule, state, Signal.ACK, now)
+    return _moved(state, Signal.ACK, now)
 
 
 def expired(state: State, now: float) -> bool:
@@ -255,7 +256,7 @@ def clamped(state: State, now: float, block: int | None) -> State:
     )
 
 
-def _moved(rule: Rule, state: State, signal: Signal, now: float) -> State:
+def _moved(state: State, signal: Signal, now: float) -> State:
     before, after = state.phase, TABLE[state.phase][signal]
     if after is before:
         return state

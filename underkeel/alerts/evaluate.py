@@ -4,10 +4,10 @@ States, events and messages are written together, or not at all: a process that 
 nothing half told. Judging the same reading again at the same time changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection
@@ -20,12 +20,17 @@ from underkeel.alerts.mute import Inhibitors, silenced
 from underkeel.alerts.notice import Kind, notice
 from underkeel.alerts.route import Notice, messages
 from underkeel.alerts.rules import Rules
-from underkeel.observe.types import Labels, Observation, Observed, Scope
-from underkeel.store import documents, events, outbox, silences
+from underkeel.observe import study
+from underkeel.observe.metrics import CHAIN_METRICS
+from underkeel.observe.types import Gap, Labels, Observation, Observed, Scope, labels
+from underkeel.store import chains, documents, events, outbox, silences
+from underkeel.store.chains import ChainState
 from underkeel.store.events import Event
 
 PLACE: Final = "alerts-block"
 """The kind of document that says up to which block a chain was judged."""
+HUNG_S: Final = 120.0
+"""A chain that was not even tried for so long has nobody who watches it."""
 SETTLE_S: Final = 60
 """An older block than the last is not looked at for so long: an endpoint lags, or it was forked
 away. After that the chain really is there."""
@@ -92,26 +97,33 @@ def _absent(
     dropped: set[str] = set()
     block = scope.block.number if scope.block else None
     for card in board.fetch(db, missing):
-        labels: Labels = tuple(sorted(card.labels.items()))
-        gap = scope.hidden(card.rule.metric, labels)
+        of: Labels = tuple(sorted(card.labels.items()))
+        gap = scope.hidden(card.rule.metric, of)
         if gap is not None:
             since = now if gap.since is None else gap.since
             card.value, card.cause, card.note = None, gap.cause, ""
             card.block, card.at = block, since
             card.state = engine.unread(card.rule, card.state, since, now)
             continue
-        card.state = engine.gone(card.rule, card.state, now)
+        card.state = engine.gone(card.state, now)
         card.cause, card.note = "", "no longer there"
         if not card.state.alight and card.state.phase is not Phase.RESOLVED:
             dropped.add(card.key)
     return dropped
 
 
-def tick(db: Connection, rules: Rules, now: float) -> Outcome:
+def tick(db: Connection, rules: Rules, now: float, alive_since: float | None = None) -> Outcome:
     """Do what only time asks for: reminders, escalation, unknown for too long, silences' ends.
 
-    To be called every few seconds, whatever the chains do.
+    To be called every few seconds, whatever the chains do. With `alive_since`, when this process
+    began, a chain that nobody has tried to read since is unknown: its watcher hangs.
     """
+    done = [
+        evaluate(db, rules, unwatched(state.chain, at), now)
+        for state in (chains.all(db) if alive_since is not None else ())
+        if state.chain in rules.chains
+        and now - (at := max(state.read_at or 0.0, alive_since or 0.0)) > _patience(state)
+    ]
     board = Board.load_live(db, rules)
     dropped: set[str] = set()
     for card in board.cards.values():
@@ -122,7 +134,26 @@ def tick(db: Connection, rules: Rules, now: float) -> Outcome:
         chain = card.labels.get("chain")
         if engine.expired(state, now) or (chain is not None and chain not in rules.chains):
             dropped.add(card.key)
-    return _settle(db, board, dropped, None, now, {})
+    last = _settle(db, board, dropped, None, now, {})
+    return Outcome(
+        last.firing,
+        last.changed + sum(one.changed for one in done),
+        last.messages + sum(one.messages for one in done),
+        last.events + sum(one.events for one in done),
+    )
+
+
+def unwatched(chain: str, since: float) -> Observed:
+    """Return the reading of a chain that nobody reads."""
+    of = labels(chain=chain)
+    gap = Gap(of, "its watcher has not tried to read it", since)
+    return Observed(Scope(chain, CHAIN_METRICS, None, (gap,)), ())
+
+
+def _patience(state: ChainState) -> float:
+    """Return how many seconds a watcher may take between two tries."""
+    found = state.body.get("stale_after_s")
+    return max(HUNG_S, float(found)) if isinstance(found, int | float) else HUNG_S
 
 
 def _settle(
@@ -168,7 +199,7 @@ def _events(card: Card, kind: Kind | None, how_bad: str, now: float) -> list[Eve
     told = kind in (Kind.RAISED, Kind.LOWERED, Kind.STALE, Kind.SEEN, Kind.ESCALATED)
     if not (began or ended or told):
         return []
-    labels = card.labels
+    given = card.labels
     what = kind.value if told and kind is not None else is_
     return [
         Event(
@@ -176,9 +207,9 @@ def _events(card: Card, kind: Kind | None, how_bad: str, now: float) -> list[Eve
             kind="alert",
             text=card.title,
             severity=how_bad or "info",
-            chain=labels.get("chain", ""),
-            wallet=labels.get("wallet", ""),
-            position=labels.get("position", ""),
+            chain=given.get("chain", ""),
+            wallet=given.get("wallet", ""),
+            position=given.get("position", ""),
             alert=card.key,
             body={"rule": card.rule.id, "state": is_, "what": what, "silenced": card.silenced},
         )
@@ -209,3 +240,18 @@ def _older(db: Connection, scope: Scope, now: float) -> bool:
         db, PLACE, scope.chain, b"{}", at=now, block_number=block.number, block_hash=block.hash
     )
     return False
+
+
+def studied(db: Connection, rules: Rules, document: Mapping[str, Any], now: float) -> Outcome:
+    """Judge an exposure study against the last one: to be called where its document is stored."""
+    before = {one.chain: one.value for one in documents.all(db, study.KIND)}
+    done = []
+    for observed in study.observe_study(document, before, now):
+        documents.put(db, study.KIND, observed.scope.chain, observed.fingerprint, at=now)
+        done.append(evaluate(db, rules, observed, now))
+    return Outcome(
+        sum(one.firing for one in done),
+        sum(one.changed for one in done),
+        sum(one.messages for one in done),
+        sum(one.events for one in done),
+    )

@@ -114,7 +114,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "chain_equity_usd": _is("equity of the chain", "Look at its positions."),
     "chain_worst_health": _is("the worst health of the chain", _POSITION),
     "chain_up": Text("the chain cannot be read", "the chain is not watched", _RPC, ("chain",)),
-    "data_age": Text("the last whole reading is {value} old", "never read whole", _RPC, ("chain",)),
+    "data_age": Text(
+        "the last whole reading is {value} old", "nothing reads the chain whole", _RPC, ("chain",)
+    ),
     "reorg_depth": Text(
         "{value} blocks were taken back",
         "how deep it reorganised is unknown",

@@ -1,7 +1,7 @@
 """The rows of alerts: loaded in bulk each cycle, and written only where something changed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
@@ -29,8 +29,8 @@ class AlertRow:
     severity: str
     """While it fires; of what is over, what it was at its worst; else empty."""
     title: str
-    value: Decimal | None
-    """The last; null where unknown, and not kept up to date while the state is ok."""
+    value: Decimal | None = field(compare=False)
+    """The last that the title shows otherwise; null where unknown, and while all is ok."""
     cause: str
     note: str
     since: float
@@ -41,9 +41,13 @@ class AlertRow:
     """The id of the silence that mutes it."""
     inhibited: str
     """The rule that mutes it."""
-    block_number: int | None
+    block_number: int | None = field(compare=False)
+    """The value's."""
     body: str
     """The engine's own."""
+
+
+_COLUMNS: Final = tuple(column.name for column in alerts.columns)
 
 
 def brief(db: Connection, chain: str, metrics: Iterable[str]) -> dict[str, str]:
@@ -79,7 +83,7 @@ def named(db: Connection, prefix: str) -> tuple[AlertRow, ...]:
 
 def put(db: Connection, rows: Iterable[AlertRow]) -> None:
     """Write whole rows."""
-    upsert(db, alerts, [asdict(row) for row in rows])
+    upsert(db, alerts, [{name: getattr(row, name) for name in _COLUMNS} for row in rows])
 
 
 def drop(db: Connection, keys: Sequence[str]) -> None:

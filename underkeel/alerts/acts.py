@@ -1,0 +1,88 @@
+"""What people do to alerts: acknowledge, silence, end a silence. In the caller's transaction."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import orjson
+from sqlalchemy import Connection
+
+from underkeel.alerts.board import state_of
+from underkeel.alerts.engine import acknowledged
+from underkeel.store import alerts, events, silences
+from underkeel.store.events import Event
+
+LONGEST_S: Final = 31 * 86_400
+"""A silence that outlives those who know of it is how alerts are missed."""
+
+
+def ack(db: Connection, key: str, by: str, now: float) -> bool:
+    """Say that somebody looks after an alert; False where it does not fire, or did not exist.
+
+    Reminders and escalation end; a worse level, or not being readable, is told again.
+    """
+    row = alerts.some(db, [key]).get(key)
+    if row is None:
+        return False
+    before = state_of(row)
+    state = acknowledged(before, by, now)
+    if state is before:
+        return False
+    after = replace(
+        row, state=state.phase.value, since=state.since, acked_at=now, acked_by=by,
+        body=orjson.dumps(state).decode(), changed_at=now,
+    )  # fmt: skip
+    alerts.put(db, [after])
+    text = f"acknowledged by {by}: {row.title}"
+    body: dict[str, object] = {"rule": row.rule, "state": "acked", "what": "acked", "by": by}
+    events.add(db, _event(row.labels, key, text, row.severity, body, now))
+    return True
+
+
+def silence(
+    db: Connection, match: Mapping[str, str], until: float, by: str, why: str, now: float
+) -> int:
+    """Keep messages back until a time, and return the silence's id.
+
+    Raises `ValueError` for one of nothing in particular, that is over already, or too long.
+    """
+    if not match:
+        raise ValueError("a silence of everything would be one of nothing in particular")
+    if not now < until <= now + LONGEST_S:
+        raise ValueError(f"a silence ends within {LONGEST_S // 86_400} days, and not before now")
+    made = silences.add(db, dict(match), until, by, why, now)
+    asked = ", ".join(f"{name}={text}" for name, text in sorted(match.items()))
+    text = f"silenced by {by}: {asked}" + (f" ({why})" if why else "")
+    body = {"silence": made, "match": dict(match), "until": until, "what": "silenced", "by": by}
+    events.add(db, _event(match, match.get("alert", ""), text, "info", body, now))
+    return made
+
+
+def unsilence(db: Connection, id_: int, by: str, now: float) -> bool:
+    """End a silence; what it kept back is told. False where none of that id holds."""
+    if not silences.end(db, id_, now):
+        return False
+    body = {"silence": id_, "what": "unsilenced", "by": by}
+    events.add(db, _event({}, "", f"silence {id_} ended by {by}", "info", body, now))
+    return True
+
+
+def _event(
+    labels: Mapping[str, str],
+    key: str,
+    text: str,
+    severity: str,
+    body: dict[str, object],
+    now: float,
+) -> Event:
+    return Event(
+        at=now,
+        kind="alert",
+        text=text,
+        severity=severity or "info",
+        chain=labels.get("chain", ""),
+        wallet=labels.get("wallet", ""),
+        position=labels.get("position", ""),
+        alert=key,
+        body=body,
+    )
