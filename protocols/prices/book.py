@@ -40,6 +40,10 @@ class PriceBook:
         init=False, repr=False, compare=False, default_factory=dict
     )
     """Answers given before: thousands of legs ask for a handful of tokens."""
+    _turned: dict[Price, Price | Unpriced] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    """Prices of legs, in dollars."""
 
     def __post_init__(self) -> None:
         sources: dict[Address, tuple[Price | Unpriced, ...]] = {}
@@ -66,7 +70,10 @@ class PriceBook:
             return self.usd(leg.token.address)
         if isinstance(leg.price, Unpriced):
             return leg.price
-        return self._in_usd(leg.price, ())
+        told = self._turned.get(leg.price)
+        if told is None:
+            told = self._turned[leg.price] = self._in_usd(leg.price, ())
+        return told
 
     def _usd(self, token: Address, above: tuple[Address, ...]) -> Price | Unpriced:
         token = self._same(token)

@@ -149,7 +149,8 @@ class Cycle:
         self.fault = report.cause
         observed = self._observing.of(report, self._standing, taken, read_at, self.success_at)
         self.tally.cycle_s = self._monotonic() - began
-        if accounts is None and self._shedding.took(self.tally.cycle_s, block_s):
+        typical = 2 * len(taken.judged) <= len(self._standing.held)  # the first judges everything
+        if whole and typical and self._shedding.took(self.tally.cycle_s, block_s):
             self._told_shedding(block_s, read_at)
         return Sighting(report, observed)
 

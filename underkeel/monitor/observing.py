@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from chain.types import Address
 from underkeel.config.model import Settings
-from underkeel.monitor.standing import Standing, Taken
+from underkeel.monitor.standing import PURSE, Standing, Taken
 from underkeel.observe.positions import names_of, position_labels, ratio
 from underkeel.observe.report import observe
 from underkeel.observe.types import Labels, Observation, Observed, Scope
@@ -48,7 +48,8 @@ class Observing:
         """Return the observations of a reading, those of its own block alone."""
         if len(taken.judged) == len(standing.held):
             return (self._kept(observe(report, self.settings, now, self.fingerprint, success_at)),)
-        only = frozenset((*taken.judged, *taken.gone))
+        purses = (id_ for id_, held in standing.held.items() if held.position.kind == PURSE)
+        only = frozenset((*taken.judged, *taken.gone, *purses))
         said = observe(report, self.settings, now, self.fingerprint, success_at, only=only)
         return (self._kept(said), self._screened(report, standing, only))
 

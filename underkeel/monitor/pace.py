@@ -7,8 +7,8 @@ from typing import Final
 from underkeel.config.model import Settings
 from underkeel.config.monitor import MonitorTable
 
-AT_ONCE: Final = Fraction(11, 10)
-"""Health up to this multiple of the threshold: every block is read."""
+AT_ONCE: Final = Fraction(5, 4)
+"""Health up to this multiple of the threshold is near: it is read and judged at every block."""
 CALM: Final = Fraction(2)
 """Health from this multiple on: as rarely as is allowed."""
 MOST_SHED: Final = 16
@@ -29,6 +29,11 @@ class Pace:
     def of(cls, settings: Settings) -> "Pace":
         """Return the pace that a config asks for."""
         return cls(settings.monitor, bar_of(settings))
+
+    @property
+    def near(self) -> Fraction:
+        """Return the health below which a position is near a threshold."""
+        return self.bar * AT_ONCE
 
     def interval_s(self, worst: Fraction | None) -> float:
         """Return the least time between two readings; 0: every block."""

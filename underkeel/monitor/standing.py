@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
+from typing import Final
 
 from chain.types import Address
 from protocols.types import Position
@@ -17,6 +18,10 @@ from risk.types import Assessment
 from underkeel.monitor.screen import Screened, moved, screen
 from underkeel.portfolio import RawReport
 from underkeel.valuation import Valuation, assess
+
+
+PURSE: Final = "wallet"
+"""The kind of position that holds allowances: there is little to judge in it, and much to see."""
 
 
 class Turn(IntEnum):
@@ -148,7 +153,7 @@ class Standing:
         return held
 
     def _turn(self, held: Held) -> Turn:
-        if held.judged is None or self._urgent(held.screened):
+        if held.judged is None or self._urgent(held.screened) or held.position.kind == PURSE:
             return Turn.NOW
         return Turn.MOVED if moved(held.judged, held.screened) else Turn.OLD
 

@@ -104,7 +104,7 @@ class Watcher:
         self._vitals = vitals
         self._pace = Pace.of(around.config.settings)
         self._rhythm = Rhythm()
-        self._cycle = Cycle(name, around.config.settings, self._pace.bar, around.monotonic)
+        self._cycle = Cycle(name, around.config.settings, self._pace.near, around.monotonic)
         self._read_at = -1e9
         self._told_at = -1e9
         self._saved_at = -1e9
