@@ -27,7 +27,7 @@ from underkeel.portfolio import Open
 from underkeel.state import state_folder
 from underkeel.steer.child import Child, Files
 from underkeel.steer.outcome import last_words
-from underkeel.steer.types import Firing
+from underkeel.steer.types import Firing, Status
 
 DRY_RUN_S: Final = 120
 STEP_S: Final = 0.5
@@ -47,6 +47,15 @@ class Proposed:
     document: Mapping[str, Any] | None = None
     path: Path | None = None
     verdicts: tuple[Verdict, ...] = ()
+    nothing: bool = False
+    """Things are well by themselves: that is no failure."""
+
+    @property
+    def status(self) -> Status:
+        """What a proposal begins as."""
+        if not self.cause:
+            return Status.PROPOSED
+        return Status.WITHDRAWN if self.nothing else Status.FAILED
 
     @property
     def plan(self) -> Plan | None:
@@ -90,7 +99,7 @@ class Planner:
             return Proposed(None, self.config.scrub(str(error)))
         match made.planned:
             case Nothing(reason=reason):
-                return Proposed(made, f"nothing to do: {reason}")
+                return Proposed(made, f"nothing to do: {reason}", nothing=True)
             case Blocked(unknown=unknown):
                 return Proposed(made, f"nothing is planned on what is unknown: {unknown[0]}")
             case Infeasible() as found:

@@ -41,8 +41,9 @@ class Recorder:
         """Tell of a new row; with `loud` a plan is told to the channels, not to the page alone."""
         self._event(db, proposal, severity)
         planned = proposal.status is Status.PROPOSED
-        if loud if planned else not self._said_before(db, proposal):
-            self._message(db, proposal, severity)
+        if proposal.status in QUIET or (planned and not loud) or self._said_before(db, proposal):
+            return
+        self._message(db, proposal, severity)
 
     def ended(
         self,

@@ -219,7 +219,7 @@ class Steering:
                 account=account,
                 position=alert.labels.get("position"),
                 mode=alert.action.mode,
-                status=Status.FAILED if found.cause else Status.PROPOSED,
+                status=found.status,
                 cause=found.cause or why,
                 document=found.document,
                 verdicts=list(found.verdicts) or None,

@@ -254,6 +254,14 @@ def test_turn__no_plan__failed_and_told_once(tmp_path: Path) -> None:
     assert len(desk.messages()) == 2
 
 
+def test_turn__nothing_to_do__noted_and_nobody_is_called(tmp_path: Path) -> None:
+    desk = Desk.open(tmp_path, Proposed(None, "nothing to do: health is 2", nothing=True))
+    desk.fires()
+    desk.steering.turn()
+    assert desk.rows() == [("withdrawn", "nothing to do: health is 2")]
+    assert desk.messages() == []
+
+
 def test_turn__two_alerts_of_one_wallet__one_child_after_the_other(desk: Desk) -> None:
     other = plan(why="the other")
     desk.planner.answers[:] = [proposed(plan()), proposed(other)]
