@@ -9,8 +9,10 @@ from underkeel.cli.main import app
 from underkeel.config.channels import ChannelTable, HeartbeatTable
 from underkeel.config.load import load
 from underkeel.config.markets import adapters
+from underkeel.config.mcp import McpTable
 from underkeel.config.model import ChainTable, HistoryTable, PriceTable, Settings, WalletTable
-from underkeel.config.signing import PolicyTable, SignerTable, StorageTable
+from underkeel.config.signing import PolicyTable, SignerTable
+from underkeel.config.storage import StorageTable
 from underkeel.documents.page import page
 from underkeel.errors import Exit
 
@@ -53,6 +55,7 @@ def test_cli_page__every_command_and_option_and_exit_code__is_there() -> None:
         ("`[channels.NAME]`", ChannelTable),
         ("`[heartbeat]`", HeartbeatTable),
         ("`[history]`", HistoryTable),
+        ("`[mcp]`", McpTable),
     ],
 )
 def test_config_page__every_key__has_its_row(title: str, model: type) -> None:

@@ -39,6 +39,7 @@ def what_if(
         "liquidatable": len(past),
         "unknown": sum(one["then"] == "unknown" for one in found),
         "left_out": ladder.left_out,
+        "left_out_health": ladder.left_out_health,
         "debt_usd_of_liquidatable": None if None in debts else sum(debts),
         "positions": found,
         "unknown_causes": ladder.unknown,
