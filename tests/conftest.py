@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.lines import Recorder
 
-pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_world"]
+pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_store", "tests.fixtures_world"]
 ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 RECORDER = Recorder(SETTINGS["tool"]["coverage"]["run"]["source"], ROOT)

@@ -6,7 +6,8 @@ defaults; the journal's writes begin by updating the wallet's row, which seriali
 """
 
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -23,59 +24,108 @@ from sqlalchemy.exc import (
 from executor.journal.errors import Damaged, JournalError, NotWritten
 
 BUSY_MS: Final = 5_000
-_WRITES: Final = "executor_writes"
+WHOLE_BYTES: Final = 64 << 20
+"""A larger file is not read from end to end each time that it is opened."""
+PRAGMAS: Final = (
+    f"busy_timeout={BUSY_MS}",
+    "auto_vacuum=INCREMENTAL",  # takes effect in a new file only, hence before the next
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"journal_size_limit={WHOLE_BYTES}",
+)
+POSTGRES: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that is gone without a word is noticed within a minute."""
+IDLE_MS: Final = 60_000
+"""A process that is stopped inside a transaction does not hold its locks for ever."""
+WRITES: Final = "executor_writes"
+"""The option of a connection whose transactions write from their first statement."""
+_NOT_DAMAGE: Final = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+})  # fmt: skip
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, tables: Collection[str]) -> Engine:
     """Return an engine; `url` is `sqlite:///path` or `postgresql+psycopg://…`.
 
-    Raises `NotWritten` where there is no database, `Damaged` where SQLite's own check fails. The
-    message never holds the URL, which may hold a password.
+    SQLite checks the whole file, of a large one only `tables` as far as they are there. Raises
+    `NotWritten` where there is no database, `Damaged` where the check fails. The message never
+    holds the URL, which may hold a password.
     """
     try:
         made = make_url(url)
         if made.get_backend_name() == "sqlite":
-            return _sqlite(made.database)
+            return _sqlite(made.database, tables)
         if made.get_backend_name() == "postgresql":
-            return create_engine(made.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            made = made.set(drivername="postgresql+psycopg")
+            engine = create_engine(made, pool_pre_ping=True, connect_args=POSTGRES)
+            event.listen(engine, "connect", _settings)
+            return engine
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise NotWritten(f"its URL cannot be used: {type(error).__name__}") from None
     raise NotWritten("its URL is neither sqlite nor postgresql")
 
 
-def _sqlite(database: str | None) -> Engine:
+def _sqlite(database: str | None, tables: Collection[str]) -> Engine:
+    large = False
     if database and database != ":memory:":
         path = Path(database)
-        with suppress(FileExistsError):
-            try:
+        try:
+            with suppress(FileExistsError):
                 # Signed bytes are as good as money: nobody else reads them.
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            except FileNotFoundError:
-                raise NotWritten("its folder does not exist") from None
+            large = path.stat().st_size > WHOLE_BYTES
+        except FileNotFoundError:
+            raise NotWritten("its folder does not exist") from None
+        except OSError as error:
+            raise NotWritten(f"its file cannot be made: {error.strerror}") from None
     engine = create_engine(f"sqlite:///{database or ':memory:'}")
     event.listen(engine, "connect", _pragmas)
     event.listen(engine, "begin", _begin)
     try:
         with engine.connect() as connection:
-            (verdict,) = connection.exec_driver_sql("PRAGMA quick_check(1)").one()
+            _check(connection, tables if large else None)
     except DBAPIError as error:
-        raise Damaged(_words(error)) from None
-    if verdict != "ok":
-        raise Damaged(str(verdict)[:200])
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        raise (NotWritten if code in _NOT_DAMAGE else Damaged)(_words(error)) from None
     return engine
+
+
+def _check(connection: Connection, tables: Collection[str] | None) -> None:
+    """Have SQLite check the file, or some tables of it; raises `Damaged`."""
+    checks = ["PRAGMA quick_check(1)"]
+    if tables is not None:
+        names = connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        checks = [f"PRAGMA quick_check('{name}')" for (name,) in names if name in tables]
+    for check in checks:
+        verdict = connection.exec_driver_sql(check).scalars().first()
+        if verdict != "ok":
+            raise Damaged(str(verdict)[:200])
 
 
 def _pragmas(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours, below
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     cursor.close()
 
 
+def _settings(connection: Any, record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_MS}")
+    connection.commit()
+
+
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
+    writes = connection.get_execution_options().get(WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -98,7 +148,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     A row that is there already is `IntegrityError`: only the caller knows what that means.
     """
     try:
-        with engine.execution_options(**{_WRITES: True}).begin() as connection:
+        with engine.execution_options(**{WRITES: True}).begin() as connection:
             yield connection
     except (JournalError, IntegrityError):
         raise

@@ -80,7 +80,7 @@ class Journal:
         """
         if mode not in MODES:
             raise WrongStamp("mode", mode, " or ".join(MODES))
-        journal = cls(connect(url), mode, mark, clock)
+        journal = cls(connect(url, metadata.tables), mode, mark, clock)
         journal._make()
         journal._compare_mark()
         return journal

@@ -81,7 +81,7 @@ class Silence(Part):
     """What keeps messages back for a time; the alerts themselves go on."""
 
     id: str
-    match: dict[str, str] = Field(description="Labels, `rule` among them; all must be equal.")
+    match: dict[str, str] = Field(description="Labels, `rule`, `severity` or `alert`; `*` is any.")
     created_at: Moment
     until: Moment
     ended_at: Moment | None = Field(description="Lifted before its time.")

@@ -5,21 +5,25 @@ They are written apart and meet here; a part that the config does not ask for is
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
+from chain.types import Address
 from underkeel.config.load import Config
 from underkeel.monitor.crew import Vitals, Work
 from underkeel.monitor.metrics import collector
 from underkeel.notify.channels import heartbeat_url, open_channels
 from underkeel.notify.heartbeat import Heartbeat
 from underkeel.notify.service import Delivery
+from underkeel.observe.service import observe_service
+from underkeel.observe.transactions import observe_transactions
 from underkeel.observe.types import Observed
 from underkeel.portfolio import ChainReport, Portfolio
+from underkeel.steer.observe import observations
 from underkeel.steer.worker import Steering
 from underkeel.store import documents
 from underkeel.store.errors import StoreError
@@ -29,6 +33,7 @@ from underkeel.store.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from underkeel.monitor.shift import Reports, Tools
+    from underkeel.studies import Studies
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +73,7 @@ class Others:
         self.steering = Steering(config, store, clock=tools.clock, fence=lock.check)
         self.upkeep = Upkeep(store, config.settings.storage.retain, lock)
         self.server: Any = None
+        self._made: Studies | None = None
 
     def works(self) -> list[tuple[str, Work]]:
         """Return what runs in threads of the crew."""
@@ -113,15 +119,24 @@ class Others:
         if self.heartbeat is not None:
             self.heartbeat.beat(cycle_ok, why)
 
-    def observed(self, db: Connection, now: float, dead: Sequence[str]) -> tuple[Observed, ...]:
+    def observed(self, db: Connection, now: float, dead: Mapping[str, str]) -> tuple[Observed, ...]:
         """Return what is observed of the service and of the executor."""
-        return ()
+        settings = self._config.settings
+        steered = {chain: observations(db, chain, now) for chain in settings.chains}
+        return (
+            *observe_transactions(db, settings, now, more=steered),
+            *observe_service(
+                db, self._config, now, degraded=dict(dead), environ=self._tools.environ
+            ),
+        )
 
-    def dead(self) -> list[str]:
-        """Return what of these does not run."""
-        found = [] if self.steering.alive else ["steer does not run"]
+    def dead(self) -> dict[str, str]:
+        """Return what of these does not run, and why."""
+        found = {}
+        if not self.steering.alive or self.steering.fault:
+            found["steering"] = self.steering.fault or "it does not run"
         if self.server is not None and not self.server.alive:
-            found.append("the pages are not served")
+            found["pages"] = "they are not served"
         return found
 
     def _upkeep(self, stop: Flag, vitals: Vitals) -> None:
@@ -145,20 +160,21 @@ class Others:
             if since < STUDY_S and not (since > LEAST_STUDY_S and _moved(before, now)):
                 continue
             last, before = time.monotonic(), now
-            self._study(reports, stop)
+            self._study(reports, stop, vitals)
 
-    def _study(self, reports: Sequence[ChainReport], stop: Flag) -> None:
-        from underkeel.studies import compute
+    def _study(self, reports: Sequence[ChainReport], stop: Flag, vitals: Vitals) -> None:
+        if self._made is None:
+            from underkeel.studies import Studies
 
-        names = {w.address: n for n, w in self._config.settings.wallets.items()}
-        portfolio = Portfolio(tuple(names), tuple(reports), names)  # type: ignore[arg-type]
-        made = compute(
-            self._config, portfolio, self._tools.cache,
-            opener=self._tools.opener, clock=self._tools.clock,
-        )  # fmt: skip
-        for kind, chain, document in made:
+            tools = self._tools
+            self._made = Studies(self._config, tools.cache, opener=tools.opener, clock=tools.clock)
+        names = {Address(w.address): n for n, w in self._config.settings.wallets.items()}
+        for kind, chain, document in self._made.compute(
+            Portfolio(tuple(names), tuple(reports), names)
+        ):
             if stop.is_set():
                 return
+            vitals.beat()
             try:
                 with self._store.writing() as db:
                     self._lock.check(db)

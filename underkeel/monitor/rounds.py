@@ -43,15 +43,15 @@ class Rounds:
             self._open = set(self._good)
             return True
 
-    def late(self, table: MonitorTable) -> list[str]:
-        """Return the chains that fail, or were not read for too long, in words."""
+    def late(self, table: MonitorTable) -> dict[str, str]:
+        """Return the chains that fail, or were not read for too long, and why."""
         limit = GRACE_S + float(max(table.calm_every, table.every or 0))
         now = self._monotonic()
         with self._lock:
-            failing = [f"{name}: {cause}" for name, cause in self._faults.items() if cause]
-            silent = [
-                f"{name} was not read for {now - at:.0f} s"
+            failing = {name: cause for name, cause in self._faults.items() if cause}
+            silent = {
+                name: f"not read for {now - at:.0f} s"
                 for name, at in self._good.items()
-                if now - at > limit and not self._faults[name]
-            ]
-        return failing + silent
+                if now - at > limit
+            }
+        return silent | failing

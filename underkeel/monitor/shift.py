@@ -1,7 +1,7 @@
 """Everything that runs on one config, its threads and what they share."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event as Flag
@@ -154,12 +154,18 @@ class Shift:
 
     def dead(self) -> Sequence[str]:
         """Return what does not work, in words; nothing where all does."""
-        found = [f"{name} does not run" for name in self.crew.dead()]
+        return tuple(f"{what}: {why}" if why else what for what, why in self.degraded().items())
+
+    def degraded(self) -> Mapping[str, str]:
+        """Return what does not work, and why."""
+        found = dict.fromkeys(self.crew.dead(), "it does not run")
         if self.ledger.failing:
-            found.append(self.ledger.failing)
-        found += self.others.dead() if self._running else []
-        found += self.rounds.late(self.config.settings.monitor)
-        return found
+            found["database"] = self.ledger.failing
+        if lost := self.ledger.kept.lost:
+            found["memory"] = f"{lost} readings were given up"
+        if self._running:
+            found |= self.others.dead()
+        return found | self.rounds.late(self.config.settings.monitor)
 
     def status(self) -> str:
         """Return one line for people."""
@@ -197,7 +203,10 @@ class Shift:
             vitals.beat()
 
     def _more(self, db: Connection, now: float) -> tuple[Observed, ...]:
-        return self.others.observed(db, now, self.dead())
+        degraded = {
+            k: v for k, v in self.degraded().items() if k not in self.config.settings.chains
+        }
+        return self.others.observed(db, now, degraded)
 
     def _clock_jump(self) -> None:
         off = self._tools.clock() - self._tools.monotonic()

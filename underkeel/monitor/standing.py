@@ -19,7 +19,6 @@ from underkeel.monitor.screen import Screened, moved, screen
 from underkeel.portfolio import RawReport
 from underkeel.valuation import Valuation, assess
 
-
 PURSE: Final = "wallet"
 """The kind of position that holds allowances: there is little to judge in it, and much to see."""
 

@@ -95,9 +95,9 @@ def as_json(body: str | bytes | BaseModel | Mapping[str, Any]) -> bytes:
     return dumps(dict(body))
 
 
-def pack(text: bytes) -> bytes:
+def pack(text: bytes, long: int = LONG) -> bytes:
     """Return JSON as it is stored: JSON never begins with the byte that deflated data does."""
-    return zlib.compress(text, 1) if len(text) > LONG else text
+    return zlib.compress(text, 1) if len(text) > long else text
 
 
 def unpack(packed: bytes) -> bytes:

@@ -5,8 +5,11 @@
     StoreError           1
     ├── NoStore          1  there is no database yet, and this command makes none
     ├── Damaged          1  the file is no database, or its pages do not check out
-    ├── NotWritten       1  full disk, read-only folder, lost connection: nothing was written
-    │   └── Locked       1  another process held the database for too long
+    ├── NotWritten       1  the database refused; nothing of the transaction was kept
+    │   ├── Locked       1  another process held it for too long
+    │   ├── Full         1  there is no space left
+    │   ├── ReadOnly     1  the file, the folder or the server lets us write nothing
+    │   └── Unreachable  1  the server is not there, or went away
     ├── LockLost         1  another service has taken over: stop
     ├── WrongSchema      4  the tables are older or newer than this program
     └── WrongStamp       4  it is of another mode or chain
@@ -37,15 +40,42 @@ class Damaged(StoreError):
 
 
 class NotWritten(StoreError):
-    """The database did not do what was asked; nothing of the transaction was kept."""
+    """The database did not do what was asked.
 
-    def __init__(self, cause: str, todo: str = "") -> None:
-        super().__init__(f"the database cannot be used ({cause})" + (f"; {todo}" if todo else ""))
+    Where the connection broke at the very end a server may have kept the whole of it, never a part.
+    """
+
+    todo = ""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"the database cannot be used ({cause})" + (f"; {self.todo}" if self.todo else "")
+        )
         self.cause = cause
 
 
 class Locked(NotWritten):
-    """Another process held the database for too long; trying again later is right."""
+    """Another process held the database for too long; trying again is right."""
+
+    todo = "another process holds it; it is tried again by itself"
+
+
+class Full(NotWritten):
+    """There is no space left."""
+
+    todo = "make space on its disk, or shorten storage.retain and run `underkeel db prune`"
+
+
+class ReadOnly(NotWritten):
+    """Writing is not allowed."""
+
+    todo = "its file, folder or role must be writable by this user"
+
+
+class Unreachable(NotWritten):
+    """The server is not there, or the connection broke."""
+
+    todo = "start it, or correct storage.url"
 
 
 class LockLost(StoreError):

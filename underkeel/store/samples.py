@@ -1,12 +1,19 @@
-"""Series of numbers over time: thinned when written, exact when read.
+"""Writing series of numbers over time, thinned; and the newest value of every series, whole.
 
-A `Sampler` decides which observations become rows: the first, every change between known and
-unknown, every move of `MOVE` or more, and otherwise one per `spacing` seconds. The newest value of
-every series is kept apart, whole (`latest`).
+A `Sampler` decides which observations become rows:
+
+- the first of a series, and then one per `spacing`: 15 s, or as many seconds as keep all series
+  together within `CALM_A_DAY` rows;
+- a change between known and unknown, after 15 s;
+- a move of `MOVE`, after 15 s and while there are rows left of `MOVES_A_DAY`, which are given out
+  evenly and saved up for two hours.
+
+A cycle's newest values are kept apart in one row per chain, so that nothing is lost by thinning
+but the path between two rows.
 """
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,89 +21,154 @@ import orjson
 from sqlalchemy import Connection, insert, select
 
 from underkeel.observe.types import Labels, Observation
-from underkeel.store.tables import samples, series
-from underkeel.store.upsert import upsert
+from underkeel.store.documents import pack, unpack
+from underkeel.store.grains import RAW
+from underkeel.store.rollup import reopen, state
+from underkeel.store.store import after_commit
+from underkeel.store.tables import latest, samples, series
+from underkeel.store.types import words
+from underkeel.store.upsert import update_many, upsert
 
 LEAST_S: Final = 15.0
 MOVE: Final = 0.01
-ROWS_A_DAY: Final = 2_000_000
+CALM_A_DAY: Final = 1_000_000
+MOVES_A_DAY: Final = 1_000_000
+SAVED_S: Final = 7200.0
+SEEN_S: Final = 86_400.0
+"""How often it is noted that a series is still there."""
+FORGET_S: Final = 86_400.0
+"""After this long without a value a series is no longer among the newest."""
+CHUNK: Final = 500
 
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One series."""
-
-    id: int
-    metric: str
-    labels: dict[str, str]
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A sample, or an hour or day of samples."""
-
-    at: float
-    value: Decimal | None
-    """None: unknown. The last known of an hour or day."""
-    cause: str = ""
-    block_number: int | None = None
-    least: float | None = None
-    most: float | None = None
-    known: int = 1
-    """How many samples; those that were unknown are apart."""
-    unknown: int = 0
+Last = tuple[float, float | None]
+Newest = dict[int, tuple[float, str | None, str]]
 
 
 class Sampler:
-    """What was written last of every series, in memory; one per process that writes."""
+    """What was written last of every series; one per process that writes, shared by its threads."""
 
     def __init__(self, units: Mapping[str, str] | None = None) -> None:
         self._units = units or {}
         self._ids: dict[tuple[str, Labels], int] = {}
-        self._last: dict[int, tuple[float, float | None]] = {}
+        self._last: dict[int, Last] = {}
+        self._seen: dict[int, float] = {}
+        self._newest: dict[str, Newest] = {}
+        self._saved = 0.0
+        self._clock = -math.inf
+
+    @property
+    def spacing_s(self) -> float:
+        """Seconds between two rows of a calm series."""
+        return max(LEAST_S, len(self._ids) * 86_400 / CALM_A_DAY)
 
     def write(self, db: Connection, observations: Iterable[Observation]) -> int:
-        """Write what is due; return how many rows."""
-        rows = []
-        for seen in observations:
-            id_ = self._ids.get(seen.series) or self._new(db, seen)
+        """Write the rows that are due, and the newest values; return how many rows.
+
+        One transaction of `Store.writing`; what it remembers it remembers when that is committed.
+        """
+        given = tuple(observations)
+        if not given:
+            return 0
+        ids = self._identify(db, given)
+        kept = state(db, RAW.name)[1]
+        spacing = self.spacing_s
+        budget = self._budget(max(seen.at for seen in given))
+        rows: list[dict[str, Any]] = []
+        last: dict[int, Last] = {}
+        for seen, id_ in zip(given, ids, strict=True):
             value = None if seen.value is None else float(seen.value)
-            last = self._last.get(id_)
-            if last is not None and not _due(last, seen.at, value):
+            before = last.get(id_) or self._last.get(id_)
+            bucket = int(seen.at // RAW.span_s)
+            if bucket < kept:
                 continue
-            self._last[id_] = (seen.at, value)
-            exact = seen.value is not None and Decimal(repr(value)) != seen.value
-            rows.append({
-                "series": id_, "at": seen.at, "value": value,
-                "raw": seen.value if exact else None, "cause": seen.cause or None,
-                "block_number": seen.block.number if seen.block else None,
-            })  # fmt: skip
+            if not _calm(before, seen.at, spacing):
+                if not _changed(before, seen.at, value, may_move=budget > 0):
+                    continue
+                budget -= 1
+            last[id_] = (seen.at, value)
+            rows.append(_row(seen, id_, bucket, value))
         upsert(db, samples, rows)
+        if rows:
+            reopen(db, RAW.name, min(row["bucket"] for row in rows))
+        self._note_seen(db, ids, given)
+        whole = self._write_newest(db, ids, given)
+
+        def remember() -> None:
+            self._last |= last
+            self._newest |= whole
+            self._saved = budget
+
+        after_commit(db, remember)
         return len(rows)
 
-    def _new(self, db: Connection, seen: Observation) -> int:
-        key = series_key(seen.metric, seen.labels)
-        id_ = db.execute(select(series.c.id).where(series.c.key == key)).scalar()
-        if id_ is None:
-            labels = dict(seen.labels)
-            values = {
-                "key": key, "metric": seen.metric, "labels": labels,
-                "unit": self._units.get(seen.metric, ""), "chain": labels.get("chain", ""),
-                "position": labels.get("position", ""),
-            }  # fmt: skip
-            id_ = db.execute(insert(series).values(**values).returning(series.c.id)).scalar_one()
-        self._ids[seen.series] = id_
-        return int(id_)
+    def _budget(self, at: float) -> float:
+        """Return how many moves may be written."""
+        rate = MOVES_A_DAY / 86_400
+        passed = min(max(at - self._clock, 0.0), SAVED_S)
+        self._clock = max(self._clock, at)
+        return min(self._saved + passed * rate, SAVED_S * rate)
 
+    def _identify(self, db: Connection, given: tuple[Observation, ...]) -> list[int]:
+        """Return the id of each observation's series; new ones are made."""
+        missing = {seen.series: seen for seen in given if seen.series not in self._ids}
+        found: dict[tuple[str, Labels], int] = {}
+        if missing:
+            keys = {words(series_key(*name)): name for name in missing}
+            has = _ids_of(db, keys)
+            new = [self._series(missing[name], key) for key, name in keys.items() if key not in has]
+            if new:
+                db.execute(insert(series), new)
+                has |= _ids_of(db, [row["key"] for row in new])
+            found = {keys[key]: id_ for key, id_ in has.items()}
+            after_commit(db, lambda: self._ids.update(found))
+        return [self._ids.get(seen.series) or found[seen.series] for seen in given]
 
-def _due(last: tuple[float, float | None], at: float, value: float | None) -> bool:
-    before_at, before = last
-    if at <= before_at:
-        return False
-    if at - before_at >= LEAST_S or (before is None) != (value is None):
-        return True
-    return before is not None and value is not None and abs(value - before) > MOVE * abs(before)
+    def _series(self, seen: Observation, key: str) -> dict[str, Any]:
+        labels = dict(seen.labels)
+        return {
+            "key": key, "metric": seen.metric, "labels": labels,
+            "unit": self._units.get(seen.metric, ""), "chain": labels.get("chain", ""),
+            "position": labels.get("position", ""), "seen_at": seen.at,
+        }  # fmt: skip
+
+    def _note_seen(self, db: Connection, ids: list[int], given: tuple[Observation, ...]) -> None:
+        """Note, about once a day, that the series are still there."""
+        new = {
+            id_: seen.at
+            for id_, seen in zip(ids, given, strict=True)
+            if seen.at - self._seen.get(id_, -math.inf) > SEEN_S
+        }
+        if new:
+            update_many(db, series, "id", [{"id": i, "seen_at": at} for i, at in new.items()])
+            after_commit(db, lambda: self._seen.update(new))
+
+    def _write_newest(
+        self, db: Connection, ids: list[int], given: tuple[Observation, ...]
+    ) -> dict[str, Newest]:
+        """Write the newest values of the chains that were seen; return them."""
+        by_chain: dict[str, Newest] = {}
+        blocks: dict[str, Any] = {}
+        for seen, id_ in zip(given, ids, strict=True):
+            chain = dict(seen.labels).get("chain", "")
+            if chain not in by_chain:
+                by_chain[chain] = dict(self._newest.get(chain) or newest(db, chain))
+            value = None if seen.value is None else str(seen.value)
+            by_chain[chain][id_] = (seen.at, value, seen.cause)
+            blocks[chain] = seen.block or blocks.get(chain)
+        rows = []
+        for chain, values in by_chain.items():
+            at = max(one[0] for one in values.values())
+            for id_ in [i for i, one in values.items() if one[0] < at - FORGET_S]:
+                del values[id_]
+            block = blocks[chain]
+            body = pack(orjson.dumps({str(i): one for i, one in values.items()}))
+            rows.append({
+                "chain": chain, "at": at, "body": body,
+                "block_number": block.number if block else None,
+                "block_hash": block.hash if block else None,
+            })  # fmt: skip
+        upsert(db, latest, rows)
+        return by_chain
 
 
 def series_key(metric: str, labels: Labels) -> str:
@@ -104,43 +176,40 @@ def series_key(metric: str, labels: Labels) -> str:
     return metric + orjson.dumps(labels).decode()
 
 
-def find(
-    db: Connection, metric: str, labels: Mapping[str, str] | None = None
-) -> tuple[Series, ...]:
-    """Return the series of a metric that have all of these labels."""
-    wanted = labels or {}
-    query = select(series).where(series.c.metric == metric).order_by(series.c.id)
-    for name in ("chain", "position"):
-        if name in wanted:
-            query = query.where(series.c[name] == wanted[name])
-    found = (Series(row.id, row.metric, row.labels, row.unit) for row in db.execute(query))
-    return tuple(s for s in found if wanted.items() <= s.labels.items())
+def _row(seen: Observation, id_: int, bucket: int, value: float | None) -> dict[str, Any]:
+    exact = seen.value is not None and Decimal(repr(value)) != seen.value
+    return {
+        "bucket": bucket, "series": id_, "at": seen.at, "value": value,
+        "raw": seen.value if exact else None, "cause": seen.cause or None,
+        "block_number": seen.block.number if seen.block else None,
+    }  # fmt: skip
 
 
-def points(
-    db: Connection,
-    series_id: int,
-    since: float,
-    until: float,
-    *,
-    grain: str = "raw",
-    limit: int = 10_000,
-) -> tuple[Point, ...]:
-    """Return the points of since ≤ at < until, oldest first; of too many the newest.
-
-    `grain` is raw, hourly or daily.
-    """
-    query = (
-        select(samples)
-        .where(samples.c.series == series_id, samples.c.at >= since, samples.c.at < until)
-        .order_by(samples.c.at.desc())
-        .limit(limit)
-    )
-    return tuple(_point(row) for row in reversed(db.execute(query).all()))
+def _calm(last: Last | None, at: float, spacing: float) -> bool:
+    """Whether a row is due by time alone; so it is after a clock or a chain went back."""
+    return last is None or not 0 <= at - last[0] < spacing
 
 
-def _point(row: Any) -> Point:
-    if row.value is None:
-        return Point(row.at, None, row.cause or "", row.block_number, known=0, unknown=1)
-    exact = row.raw if row.raw is not None else Decimal(repr(row.value))
-    return Point(row.at, exact, "", row.block_number, row.value, row.value)
+def _changed(last: Last | None, at: float, value: float | None, *, may_move: bool) -> bool:
+    if last is None or at - last[0] < LEAST_S:
+        return False
+    before = last[1]
+    if before is None or value is None:
+        return before is not value
+    return may_move and abs(value - before) > MOVE * abs(before)
+
+
+def _ids_of(db: Connection, keys: Iterable[str]) -> dict[str, int]:
+    wanted, found = list(keys), dict[str, int]()
+    for n in range(0, len(wanted), CHUNK):
+        query = select(series.c.key, series.c.id).where(series.c.key.in_(wanted[n : n + CHUNK]))
+        found |= {row.key: row.id for row in db.execute(query)}
+    return found
+
+
+def newest(db: Connection, chain: str) -> Newest:
+    """Return the newest value of each series of a chain: id → (at, exact text or None, cause)."""
+    body = db.execute(select(latest.c.body).where(latest.c.chain == chain)).scalar()
+    if body is None:
+        return {}
+    return {int(id_): tuple(one) for id_, one in orjson.loads(unpack(body)).items()}

@@ -11,6 +11,7 @@ of a cycle. One writer at a time, in Postgres as in SQLite: rows, ids and versio
 visible in the order they were given, and nobody has to think about deadlocks.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,11 +25,22 @@ from executor.journal.errors import Damaged as DamagedFile
 from executor.journal.errors import NotWritten as NoEngine
 from underkeel.store import schema, stamp
 from underkeel.store.errors import Damaged, NotWritten, WrongSchema
-from underkeel.store.faults import fault
+from underkeel.store.faults import fault, sqlite_fault
+from underkeel.store.tables import metadata
 
+CHECKED: Final = metadata.tables.keys() - {"samples", "hourly", "daily", "position_history"}
+"""What SQLite checks at every start, however large the file is."""
 WRITER: Final = 0x6B65656D
 """The advisory lock of Postgres that lets one writer in."""
 WAIT_MS: Final = 10_000
+
+
+_AFTER: Final = "store_after"
+
+
+def after_commit(db: Connection, call: Callable[[], None]) -> None:
+    """Have something called when the transaction of `db` is committed, and only then."""
+    db.get_execution_options()[_AFTER].append(call)
 
 
 class Store:
@@ -54,7 +66,7 @@ class Store:
         `WrongSchema` and `WrongStamp`.
         """
         try:
-            store = cls(engines.connect(url), mode, clock)
+            store = cls(engines.connect(url, CHECKED), mode, clock)
         except DamagedFile as error:
             raise Damaged(error.cause) from None
         except NoEngine as error:
@@ -68,11 +80,11 @@ class Store:
 
     def _make(self, chains: Mapping[str, int]) -> None:
         with self.writing() as db:
-            has, wanted = schema.version(db), schema.wanted()
+            has = schema.version(db)
             if has is None:
                 schema.upgrade(db)
-            elif has != wanted:
-                raise WrongSchema(has, wanted, newer=not schema.known(has))
+            elif has != schema.HEAD:
+                raise WrongSchema(has, schema.HEAD, newer=has not in schema.steps())
             stamp.check(db, self.mode, chains, self.clock())
 
     @property
@@ -93,7 +105,8 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Commit on exit, all or nothing; raises `NotWritten` for what the database refuses."""
-        options = {"executor_writes": True} if self.sqlite else {}
+        calls: list[Callable[[], None]] = []
+        options = {engines.WRITES: self.sqlite, _AFTER: calls}
         try:
             with self.engine.execution_options(**options).begin() as db:
                 if not self.sqlite:
@@ -102,6 +115,25 @@ class Store:
                 yield db
         except SQLAlchemyError as error:
             raise fault(error) from None
+        for call in calls:
+            call()
+
+    @contextmanager
+    def raw(self) -> Iterator[sqlite3.Connection]:
+        """Give the driver's connection to a file of SQLite: each statement is a transaction."""
+        connection = None
+        try:
+            connection = self.engine.raw_connection()
+            driver = connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            yield driver
+        except SQLAlchemyError as error:
+            raise fault(error) from None
+        except sqlite3.Error as error:
+            raise sqlite_fault(error) from None
+        finally:
+            if connection is not None:
+                connection.close()
 
     def close(self) -> None:
         """Let the connections go."""

@@ -4,7 +4,7 @@ Times are seconds since 1970 UTC (`Utc`); text that came from a chain is `Words`
 events and receipts count up from 1.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -93,52 +93,62 @@ series: Final = Table(
     Column("unit", String(40), nullable=False),
     Column("chain", Words, nullable=False),
     Column("position", Words, nullable=False),
+    Column("seen_at", Utc, nullable=False),
     Index(None, "metric", "chain"),
     Index(None, "position"),
     sqlite_autoincrement=True,
 )
 
-samples: Final = Table(
-    "samples",
-    metadata,
-    Column("series", BigInteger, primary_key=True, autoincrement=False),
-    Column("at", Utc, primary_key=True),
-    Column("value", Double),
-    Column("raw", Exact),
-    Column("cause", Words),
-    Column("block_number", BigInteger),
-    sqlite_with_rowid=False,  # rows lie in the order of the key
-)
-"""`value` is null where unknown, with the cause; `raw` is there where a double would round."""
 
+def _grain(name: str, *columns: Column[Any]) -> Table:
+    """Return a table of values over time.
 
-def _grain(name: str) -> Table:
+    Rows lie by bucket of time, then by series: what is written together lies together, a bucket is
+    rolled up and pruned in one sweep, and one series is read by one seek per bucket.
+    """
     return Table(
         name,
         metadata,
+        Column("bucket", Integer, primary_key=True, autoincrement=False),
         Column("series", BigInteger, primary_key=True, autoincrement=False),
         Column("at", Utc, primary_key=True),
+        *columns,
+        sqlite_with_rowid=False,  # rows lie in the order of the key
+    )
+
+
+def _bounds(name: str) -> Table:
+    return _grain(
+        name,
         Column("least", Double),
         Column("most", Double),
         Column("last", Double),
         Column("known", Integer, nullable=False),
         Column("unknown", Integer, nullable=False),
-        sqlite_with_rowid=False,  # rows lie in the order of the key
     )
 
 
-hourly: Final = _grain("hourly")
-daily: Final = _grain("daily")
+samples: Final = _grain(
+    "samples",
+    Column("value", Double),
+    Column("raw", Exact),
+    Column("cause", Words),
+    Column("block_number", BigInteger),
+)
+"""`value` is null where unknown, with the cause; `raw` is there where a double would round."""
+
+hourly: Final = _bounds("hourly")
+daily: Final = _bounds("daily")
 """Per series and hour or day: bounds and last of what was known, and how many samples were not."""
 
 grains: Final = Table(
     "grains",
     metadata,
     Column("grain", String(8), primary_key=True),
-    Column("upto", Utc, nullable=False),
-    Column("kept_from", Utc, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("kept", Integer, nullable=False),
 )
-"""Rolled up so far, and where what is kept begins."""
+"""By bucket: those before `done` are rolled up into the next grain, those before `kept` pruned."""
 
 latest: Final = Table(
     "latest",

@@ -1,9 +1,9 @@
-"""Insert or replace, in the words of either database."""
+"""Many rows at once, in the words of either database."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -27,6 +27,18 @@ def upsert(
     values = {c: insert.excluded[c] for c in rows[0] if c not in fixed}
     if count is not None:
         values[count] = table.c[count] + 1
-    db.execute(
-        insert.on_conflict_do_update(index_elements=keys, set_=values), [dict(r) for r in rows]
-    )
+    made = insert.on_conflict_do_update(index_elements=keys, set_=values)
+    db.execute(made, [dict(row) for row in rows])
+
+
+def update_many(db: Connection, table: Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Change some columns of many rows; all rows name the same columns."""
+    if rows:
+        change = update(table).where(table.c[key] == bindparam("key_"))
+        columns: dict[str, Any] = {
+            name: bindparam(f"new_{name}") for name in rows[0] if name != key
+        }
+        db.execute(
+            change.values(**columns),
+            [{"key_": row[key]} | {f"new_{n}": row[n] for n in columns} for row in rows],
+        )

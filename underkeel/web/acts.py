@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from executor.policy.switch import Switch
+from underkeel.alerts import acts as alerts
 from underkeel.observe.metrics import METRICS
 from underkeel.store import events
 from underkeel.store.errors import NotWritten
@@ -15,11 +16,16 @@ from underkeel.web.problems import Refusal
 
 BY: Final = "web"
 LEAST_S: Final = 60
-MOST_S: Final = 31 * 86_400
+MOST_S: Final = alerts.LONGEST_S
 MOST_MATCHERS: Final = 12
 MOST_WORDS: Final = 400
 LABELS: Final = frozenset(
-    {"rule", "severity", *(label for metric in METRICS.values() for label in metric.labels)}
+    {
+        "alert",
+        "rule",
+        "severity",
+        *(label for metric in METRICS.values() for label in metric.labels),
+    }
 )
 """What a silence can name."""
 
@@ -33,8 +39,6 @@ class Acts:
 
     def ack(self, key: str) -> str:
         """Acknowledge an alert: no more reminders, no escalation. Raises `Refusal`."""
-        from underkeel.alerts import acts as alerts
-
         with self._store.writing() as db:
             done = alerts.ack(db, key, BY, self._store.clock())
         if not done:
@@ -50,8 +54,6 @@ class Acts:
             raise Refusal(422, "say what to silence: a rule, a chain, a wallet …")
         if not LEAST_S <= seconds <= MOST_S:
             raise Refusal(422, "a silence lasts a minute to 31 days")
-        from underkeel.alerts import acts as alerts
-
         now = self._store.clock()
         with self._store.writing() as db:
             id_ = alerts.silence(db, match, now + seconds, BY, reason[:MOST_WORDS], now)
@@ -61,8 +63,6 @@ class Acts:
         """End a silence. Raises `Refusal`."""
         if not (key.isascii() and key.isdecimal() and len(key) < 19):
             raise Refusal(404, "there is no such silence")
-        from underkeel.alerts import acts as alerts
-
         with self._store.writing() as db:
             done = alerts.unsilence(db, int(key), BY, self._store.clock())
         if not done:

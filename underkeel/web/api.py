@@ -86,7 +86,9 @@ class SilenceBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     match: dict[str, Annotated[str, Field(max_length=400)]] = Field(
-        description="Labels, `rule` among them; all must be equal.", min_length=1, max_length=12
+        description="Labels, `rule`, `severity` or `alert`; `*` is any text.",
+        min_length=1,
+        max_length=12,
     )
     seconds: int = Field(ge=LEAST_S, le=MOST_S)
     reason: str = Field(default="", max_length=400)

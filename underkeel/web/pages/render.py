@@ -47,17 +47,16 @@ def page(
     """Return a whole page, or its inside where the browser asks for that alone."""
     inside = request.headers.get("hx-request") == "true"
     frame = {} if given.get("bare") else surround(site.read.overview())
-    text = TEMPLATES.get_template(template).render(
-        layout="inside.html" if inside else "page.html",
-        key=key,
-        csrf=site.guard.csrf(request),
-        token=site.guard.token,
-        zone=site.zone,
-        now=time.time(),
-        here=str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
-        **frame,
-        **given,
-    )
+    around = {
+        "layout": "inside.html" if inside else "page.html",
+        "key": key,
+        "csrf": site.guard.csrf(request),
+        "token": site.guard.token,
+        "zone": site.zone,
+        "now": time.time(),
+        "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
+    }
+    text = TEMPLATES.get_template(template).render(around | frame | given)
     return HTMLResponse(
         text, status, headers={"Cache-Control": "no-store", "Vary": "HX-Request, Cookie"}
     )
