@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from chain.transactions import Transaction, no_op
@@ -17,9 +16,10 @@ from executor.run.ports import Policy
 from executor.run.runner import Busy, Report, Runner
 from executor.types import Intent, Ledger, Refused, State, Verdict
 from underkeel.config.load import Config
-from underkeel.config.secrets import SecretMissing, Secrets
-from underkeel.errors import AppError, ConfigError, Exit
-from underkeel.state import state_folder
+from underkeel.errors import AppError, Exit
+from underkeel.store.errors import WrongStamp
+from underkeel.store.place import place_of
+from underkeel.store.stamp import stamped_mode
 
 POLL_S: Final = 1.0
 NO_BYTES: Final = frozenset({State.PLANNED, State.APPROVED, State.NONCED, State.HELD, State.REPLAN})
@@ -87,26 +87,20 @@ class Ended:
 def open_journal(config: Config, *, create: bool = True) -> Journal | None:
     """Open the journal of live runs; None where there is none and none is to be made.
 
-    Raises `AppError` for a journal that cannot be used.
+    It lies in the same database as the monitor's store. Raises `AppError` for a journal that
+    cannot be used, `WrongStamp` for a database that a dry run's monitor writes to.
     """
-    url = config.settings.storage.url
+    place = place_of(config, mode="live")
+    if not create and place.file is not None and not place.file.exists():
+        return None
+    place.prepare()
+    mark = place.file.with_name("journal.mark") if place.file and place.ours else None
     try:
-        url = Secrets.beside(config.path.parent, os.environ).resolve(url)
-    except SecretMissing as missing:
-        raise ConfigError([f"{config.path}: storage.url: {missing}"]) from None
-    mark: Path | None = None
-    if url == "sqlite":
-        folder = state_folder()
-        path = folder / "journal.sqlite"
-        if not create and not path.exists():
-            return None
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise AppError(f"{folder} cannot be made ({error.strerror})") from None
-        url, mark = f"sqlite:///{path}", folder / "journal.mark"
-    try:
-        return Journal.open(url, mode="live", mark=mark)
+        if stamped_mode(place.url) == "dry-run":
+            if not create:
+                return None
+            raise WrongStamp("mode", "dry-run", "live")
+        return Journal.open(place.url, mode="live", mark=mark)
     except JournalError as error:
         raise AppError(str(error)) from None
     except OSError as error:

@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, inspect, select
 
+from executor.journal.engine import connect, reading
 from underkeel.store.errors import WrongStamp
 from underkeel.store.tables import stamp
 
@@ -34,6 +35,19 @@ def check(db: Connection, mode: str, chains: Mapping[str, int], now: float) -> s
     if new:
         db.execute(insert(stamp), [{"key": key, "value": value} for key, value in new.items()])
     return (has | new)["instance"]
+
+
+def stamped_mode(url: str) -> str | None:
+    """Return the mode of a database that a monitor has stamped; None where none has.
+
+    Raises the `JournalError` of a database that cannot be opened.
+    """
+    engine = connect(url, (stamp.name,))
+    try:
+        with reading(engine) as db:
+            return read(db).get("mode") if inspect(db).has_table(stamp.name) else None
+    finally:
+        engine.dispose()
 
 
 def check_genesis(db: Connection, chain_id: int, genesis: str) -> None:
