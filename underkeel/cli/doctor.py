@@ -18,6 +18,7 @@ from chain.heads import WebSocketBell
 from chain.networks import by_id
 from chain.types import Address, BlockRef
 from underkeel.cli import format as fmt
+from underkeel.cli.doctor_channels import channel_checks, heartbeat_checks
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, print_document, progress
 from underkeel.config.load import Config, load
@@ -47,7 +48,7 @@ NEEDED: Final = ("eth-abi", "pydantic", "rich", "typer", "web3", "websockets")
 
 
 def run_doctor(options: Globals, opener: Open = connect) -> Exit:
-    """Print every check; exit 4 when the config fails, 5 when a chain does, 1 for the rest."""
+    """Print every check; exit 4 for config and channels, 5 when a chain fails, 1 for the rest."""
     checks: list[Check] = list(installation())
     code = Exit.ERROR if _failed(checks) else Exit.OK
     try:
@@ -57,6 +58,10 @@ def run_doctor(options: Globals, opener: Open = connect) -> Exit:
         code = Exit.CONFIG
     else:
         checks.append(check("config", OK, str(config.path)))
+        telling = [*channel_checks(config), *heartbeat_checks(config)]
+        checks += telling
+        if _failed(telling):
+            code = Exit.CONFIG
         with progress(options) as tell:
             for name in config.settings.chains:
                 tell(f"asking {name}", 0, 1)
