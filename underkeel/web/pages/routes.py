@@ -94,7 +94,7 @@ def _risk(site: Site, request: Request) -> dict[str, Any]:
 
 
 def _exposure(site: Site, request: Request) -> dict[str, Any]:
-    return exposure.view(site.read.exposure(), site.zone)
+    return exposure.view(site.read.exposure(), _names(site), site.zone)
 
 
 def _rebalance(site: Site, request: Request) -> dict[str, Any]:
@@ -121,11 +121,7 @@ def _history(site: Site, request: Request) -> dict[str, Any]:
     wanted.setdefault("metric", "health_factor")
     if wanted.get("span") not in {span for span, _ in history.SPANS}:
         wanted["span"] = "1d"
-    names = {
-        p.id: f"{words.called(p.protocol, p.market)} {words.part(p.id)}".strip()
-        + f", {words.whose(p.owner, p.owner_name)}"
-        for p in site.read.risk().positions
-    }
+    names = _names(site)
     filters = {key: value for key, value in wanted.items() if key != "span"}
     measured = site.read.history(filters, since=time.time() - history.SECONDS[wanted["span"]])
     return history.view(measured, _events(site, request), wanted, names, site.zone)
@@ -133,6 +129,15 @@ def _history(site: Site, request: Request) -> dict[str, Any]:
 
 def _system(site: Site, request: Request) -> dict[str, Any]:
     return system.view(site.read.system(), site.zone)
+
+
+def _names(site: Site) -> dict[str, str]:
+    """Return what positions are called outside their own table."""
+    return {
+        p.id: f"{name(p.market)} {words.part(p.id)}".strip()
+        + f", {words.whose(p.owner, p.owner_name)}"
+        for p in site.read.risk().positions
+    }
 
 
 def _events(site: Site, request: Request) -> Any:

@@ -38,7 +38,7 @@ CHAINS: Final = {
     "stale": ("?", "stale", "unknown"),
     "down": ("✖", "down", "bad"),
 }
-COARSE: Final = 10_000
+DIGITS: Final = Decimal("0.0001")
 
 
 def status(value: str, *, doubt: bool = False) -> Cell:
@@ -130,7 +130,7 @@ def edge(found: Boundary) -> str:
     """Return where a price liquidates: `ETH / USD ≤ 1,700.00`."""
     down = found.direction == "down"
     text = fmt.price(int(found.price_raw), int(found.decimals), up=down)
-    return f"{name(found.label) or fmt.short(found.factor)} {'≤' if down else '≥'} {text}"
+    return f"{name(found.label, 24) or fmt.short(found.factor)} {'≤' if down else '≥'} {text}"
 
 
 def distance(found: Boundary) -> str:
@@ -139,9 +139,20 @@ def distance(found: Boundary) -> str:
     return about + percent_text(found.distance_frac, signed=True)
 
 
-def called(protocol: str, market: str) -> str:
-    """Return the protocol and the market, once where they are one name."""
-    return name(protocol if protocol == market else f"{protocol} {market}")
+def ratio(value: float) -> str:
+    """Return a health that is known as a float only, cut off like an exact one."""
+    cut = Decimal(repr(min(value, float(fmt.MAX_HEALTH)))).quantize(DIGITS, rounding=ROUND_DOWN)
+    return f"{cut:,}"
+
+
+def identity(text: str) -> str:
+    """Return a hash or an address in short, and other names as they are."""
+    return fmt.short(text) if text.startswith("0x") and len(text) in (42, 66) else name(text)
+
+
+def beside(protocol: str, owner: str, owner_name: str | None, chain: str) -> str:
+    """Return what stands below a position's title: whose, where, and by which adapter."""
+    return f"{whose(owner, owner_name)} on {chain} · {protocol}"
 
 
 def part(position: str) -> str:

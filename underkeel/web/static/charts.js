@@ -13,6 +13,9 @@
   };
   const palette = () => ["water", "magenta", "good", "warn", "unknown", "land-edge"].map(colour);
 
+  const family = () => getComputedStyle(document.body).fontFamily;
+  const zone = document.documentElement.dataset.zone || "UTC";
+
   const rows = (table) => [...table.tBodies[0].rows];
   const value = (row, i) => {
     const given = row.cells[i].dataset.value;
@@ -21,6 +24,16 @@
   const text = (row, i) => row.cells[i].textContent.trim();
   const heads = (table) => [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
   const clip = (name, most) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
+
+  // a tick's own format, then what is put below it where the year, or the day, changes
+  const TIMES = [
+    [31536000, "{YYYY}", null, null, null, null, null, null, 1],
+    [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+    [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+    [3600, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+    [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+    [1, "{HH}:{mm}:{ss}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+  ];
 
   const lines = (canvas, table) => {
     const found = rows(table).sort((a, b) => value(a, 0) - value(b, 0));
@@ -32,7 +45,7 @@
       stroke: colour("soft"),
       grid: { stroke: colour("line"), width: 1 },
       ticks: { stroke: colour("line"), width: 1 },
-      font: "12px system-ui, sans-serif",
+      font: `12px ${family()}`,
     };
     const ratio = canvas.dataset.unit === "ratio";
     const one = (u) => {
@@ -54,9 +67,9 @@
         width: canvas.clientWidth,
         height: canvas.clientHeight - 34,
         hooks: { draw: [one] },
-        axes: [axis, { ...axis, size: 70, values: (_, all) => all.map((v) => v.toLocaleString("en", { maximumFractionDigits: 4 })) }],
+        axes: [{ ...axis, values: TIMES }, { ...axis, size: 70, values: (_, all) => all.map((v) => v.toLocaleString("en", { maximumFractionDigits: 4 })) }],
         series: [
-          { label: "time" },
+          { label: "time", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
           ...names.map((name, i) => ({
             label: clip(name, 36),
             stroke: colours[i % colours.length],
@@ -66,6 +79,7 @@
             spanGaps: false,
           })),
         ],
+        tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
         cursor: { y: false },
       },
       data,
@@ -78,7 +92,7 @@
     const made = echarts.init(canvas, null, { renderer: "canvas" });
     made.setOption({
       animation: false,
-      textStyle: { fontFamily: "system-ui, sans-serif", color: colour("ink") },
+      textStyle: { fontFamily: family(), color: colour("ink") },
       ...option,
       tooltip: {
         renderMode: "richText", // the other mode writes styles into the page
@@ -135,21 +149,19 @@
 
   const treemap = (canvas, table) => {
     const found = rows(table).filter((row) => (value(row, 1) ?? 0) > 0);
-    const colours = palette();
     const total = found.reduce((sum, row) => sum + value(row, 1), 0);
     return chart(canvas, {
       tooltip: { formatter: (item) => (item.data.full ? `${item.data.full}\n${item.data.usd} USD\n${item.data.chance} in a year` : "") },
       series: [{
         type: "treemap", roam: false, nodeClick: false, breadcrumb: { show: false },
         left: 0, right: 0, top: 10, bottom: 4,
-        label: { color: colour("ink"), fontSize: 12, overflow: "truncate", formatter: (item) => `${item.name}\n${item.data.usd}` },
+        label: { color: colour("ink"), fontSize: 12, lineHeight: 17, overflow: "truncate", formatter: (item) => `${item.name}\n${item.data.usd}` },
         itemStyle: { borderColor: colour("sheet"), borderWidth: 2, gapWidth: 2 },
         data: found.slice(0, 40).map((row, i) => ({
           name: clip(text(row, 0), 48), full: text(row, 0), value: value(row, 1), usd: text(row, 1), chance: text(row, 2),
           itemStyle: { color: colour(["deep", "sea", "land", "warn-wash", "unknown-wash"][i % 5]) },
         })),
       }],
-      color: colours,
       aria: { enabled: false },
       title: total ? undefined : { text: "nothing has a price", left: "center", top: "center" },
     });
@@ -157,7 +169,6 @@
 
   const sankey = (canvas, table) => {
     const found = rows(table).slice(0, 60);
-    const colours = palette();
     const names = new Set();
     const links = [];
     const reach = new Map(); // no circles: a stream that would close one is not drawn
@@ -177,7 +188,7 @@
         draggable: false, emphasis: { focus: "adjacency" },
         label: { color: colour("ink"), fontSize: 11, width: canvas.clientWidth < 600 ? 66 : 160, overflow: "truncate" },
         lineStyle: { color: colour("water"), opacity: 0.28, curveness: 0.5 },
-        data: [...names].map((name, i) => ({ name, itemStyle: { color: colours[i % colours.length], borderWidth: 0 } })),
+        data: [...names].map((name) => ({ name, itemStyle: { color: colour("hull"), borderWidth: 0 } })),
         links,
       }],
     });

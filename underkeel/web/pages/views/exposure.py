@@ -1,7 +1,7 @@
 """Exposure: what positions stand on, what its failure may cost, and who can change it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from underkeel.cli import format as fmt
@@ -41,7 +41,7 @@ MOST: Final = 60
 """Streams in one drawing; the table has all."""
 
 
-def view(document: ExposureDocument | None, zone: str) -> dict[str, Any]:
+def view(document: ExposureDocument | None, names: Mapping[str, str], zone: str) -> dict[str, Any]:
     """Return what the page shows; without a study, that there is none yet."""
     if document is None:
         return {"studied": None}
@@ -66,9 +66,9 @@ def view(document: ExposureDocument | None, zone: str) -> dict[str, Any]:
         "takeable": words.dollars(document.takeable_usd, "what a spender could take is not known"),
         "horizon": document.horizon_years,
         "failures": failures(document.worst, labels),
-        "streams": streams(document, labels),
+        "streams": streams(document, labels, names),
         "keepers": keepers(document.nodes),
-        "positions": positions(document.positions),
+        "positions": positions(document.positions, names),
         "hhi": _hhi(document),
         "unknown": [name(text, 300) for text in document.unknown],
     }
@@ -128,7 +128,7 @@ def _what(worst: ExposureWorst, labels: dict[str, str]) -> str:
     return name(worst.node, 48)
 
 
-def streams(document: ExposureDocument, labels: dict[str, str]) -> Table:
+def streams(document: ExposureDocument, labels: dict[str, str], names: Mapping[str, str]) -> Table:
     """Return dollars from positions along what they stand on: the sankey and its twin.
 
     What a position has at stake goes out in equal parts to what it stands on directly, and so on;
@@ -142,7 +142,7 @@ def streams(document: ExposureDocument, labels: dict[str, str]) -> Table:
     for position in document.positions:
         if position.ead_usd:
             start = f"{position.chain}/{position.id}"
-            labels.setdefault(start, short(position))
+            labels[start] = names.get(position.id, short(position))
             _spread(start, position.ead_usd, below, value, (start,))
     most = sorted(value.items(), key=lambda item: -item[1])
     rows = [
@@ -219,7 +219,7 @@ def keepers(nodes: Sequence[ExposureNode]) -> Table:
                         "; ".join(ends),
                         "lines",
                         None,
-                        {"items": [name(end, 60) for end in ends[:3]], "left": len(ends) - 3},
+                        {"items": [words.identity(end) for end in ends[:3]], "left": len(ends) - 3},
                     ),
                     words.percent(node.pd_annual),
                     unknown("; ".join(node.unknown)) if node.unknown else plain("–"),
@@ -246,7 +246,7 @@ def keepers(nodes: Sequence[ExposureNode]) -> Table:
     )
 
 
-def positions(found: Sequence[ExposedPosition]) -> Table:
+def positions(found: Sequence[ExposedPosition], names: Mapping[str, str]) -> Table:
     """Return what each position is expected to lose, and whether it can leave."""
     rows = []
     for position in found:
@@ -255,7 +255,11 @@ def positions(found: Sequence[ExposedPosition]) -> Table:
         rows.append(
             Row(
                 (
-                    link(short(position), f"/positions/{position.id}", position.chain),
+                    link(
+                        names.get(position.id, short(position)),
+                        f"/positions/{position.id}",
+                        f"{position.chain} · {position.protocol}",
+                    ),
                     words.dollars(position.ead_usd),
                     words.percent(position.failure_frac),
                     words.dollars(position.el_usd),

@@ -84,7 +84,7 @@ def value_text(value: float | None, unit: str | None) -> str:
     if unit == "seconds":
         return words.seconds(int(value)).text
     if unit == "ratio":
-        return f"{int(value * 10_000) / 10_000:,.4f}"
+        return words.ratio(value)
     if unit == "bool":
         return "yes" if value else "no"
     text = f"{value:,.4f}".rstrip("0").rstrip(".")

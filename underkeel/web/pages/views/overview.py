@@ -19,8 +19,8 @@ def view(document: OverviewDocument, zone: str) -> dict[str, Any]:
         "totals": totals,
         "worth": words.dollars(totals.equity_usd if not totals.partial else totals.priced_usd),
         "priced": totals.priced_usd != 0 or not totals.partial,
-        "debt": words.dollars(totals.debt_usd, "a debt has no price"),
-        "collateral": words.dollars(totals.collateral_usd, "a part has no price"),
+        "debt": words.dollars(totals.debt_usd, "a part has no price, or could not be read"),
+        "collateral": words.dollars(totals.collateral_usd, "a part has no price, or was not read"),
         "worst": document.worst and sounding(document.worst, gauge.beds([None])[0]),
         "soundings": soundings(document.nearest),
         "contours": gauge.CONTOURS,
@@ -49,7 +49,9 @@ def _trend(document: OverviewDocument, field: str, caption: str, unit: str, zone
         f"{caption} over the last day",
         (Column("at", "Time"), Column("value", caption, number=True)),
         rows if known else [],
-        "Nothing has been recorded yet: this fills as blocks are read.",
+        "? Unknown all day: a part could not be read, or has no price."
+        if document.trend
+        else "Nothing has been recorded yet: this fills as blocks are read.",
         draw="lines",
         title=f"{caption} over the last day, {'1 is the edge' if unit == 'ratio' else 'USD'}",
         unit=unit,
@@ -72,7 +74,7 @@ def sounding(found: Nearest, bed: gauge.Bed) -> dict[str, Any]:
     return {
         "id": found.id,
         "href": f"/positions/{found.id}",
-        "title": words.called(found.protocol, found.market),
+        "title": name(found.market),
         "part": words.part(found.id),
         "owner": words.whose(found.owner, found.owner_name),
         "chain": name(found.chain),
@@ -80,6 +82,7 @@ def sounding(found: Nearest, bed: gauge.Bed) -> dict[str, Any]:
         "exact": cell.more.get("exact", ""),
         "status": words.status(found.status),
         "known": known,
+        "doubtful": found.status == "unknown",
         "aground": known and int(found.health_raw or 0) < int(found.health_scale),
         "bed": bed,
         "distance": None
@@ -165,8 +168,10 @@ def _wallets(document: OverviewDocument) -> Table:
                         f"/positions?q={wallet.address}",
                     ),
                     number(wallet.positions, int(wallet.positions)),
-                    words.dollars(wallet.equity_usd, "a part has no price, or was not read"),
-                    words.dollars(wallet.priced_usd),
+                    words.dollars(
+                        wallet.equity_usd,
+                        f"a part is unknown; {words.dollars(wallet.priced_usd).text} is priced",
+                    ),
                     number("–", None)
                     if worst is None
                     else words.health(worst.health_raw, worst.health_scale, "not known"),
@@ -181,7 +186,6 @@ def _wallets(document: OverviewDocument) -> Table:
             Column("wallet", "Wallet", wide=True),
             Column("positions", "Positions", number=True),
             Column("worth", "Worth, USD", number=True),
-            Column("priced", "Of it priced, USD", number=True),
             Column("health", "Least health", number=True),
         ),
         rows,

@@ -115,9 +115,11 @@ def _row(position: Position, zone: str) -> Row:
 
 def title(position: Position) -> Cell:
     """Return a link to a position, and whose it is."""
-    text = f"{words.called(position.protocol, position.market)} {words.part(position.id)}"
-    owner = words.whose(position.owner, position.owner_name)
-    return link(text.strip(), f"/positions/{position.id}", f"{owner} on {position.chain}")
+    text = f"{name(position.market)} {words.part(position.id)}".strip()
+    below = words.beside(
+        position.protocol, position.owner, position.owner_name, name(position.chain)
+    )
+    return link(text, f"/positions/{position.id}", below)
 
 
 def sums(position: Position) -> tuple[Cell, Cell]:
@@ -190,7 +192,7 @@ def one(position: Position, history: HistoryDocument, zone: str) -> dict[str, An
     known = None if raw is None else gauge.depth(int(raw), int(scale))
     return {
         "position": position,
-        "heading": words.called(position.protocol, position.market),
+        "heading": name(position.market),
         "part": words.part(position.id),
         "owner": words.whose(position.owner, position.owner_name),
         "chain": name(position.chain),

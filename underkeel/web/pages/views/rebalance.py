@@ -59,8 +59,13 @@ def proposal(found: Proposal, zone: str) -> dict[str, Any]:
         "chain": name(found.chain or "–"),
         "wallet": name(found.wallet or "–"),
         "alert": found.alert,
-        "text": name(found.text, 300),
-        "reason": "" if document is None else name(document.reason, 300),
+        "said": list(
+            dict.fromkeys(
+                name(text, 300)
+                for text in (document.reason if document else "", found.text)
+                if text
+            )
+        ),
         "hash": found.hash,
         "command": name(found.command, 300),
         "position": found.position,
@@ -85,7 +90,7 @@ def verdicts(found: Proposal) -> Table:
         f"verdicts-{found.id}",
         "What the policy says",
         (
-            Column("step", "Step", number=True),
+            Column("step", "Step"),
             Column("ok", "Verdict"),
             Column("rule", "Rule"),
             Column("text", "Why", wide=True),
@@ -119,7 +124,7 @@ def healths(plan: PlanPart, id: str) -> list[dict[str, Any]]:
         found.append(
             {
                 "href": f"/positions/{before.id}",
-                "title": words.called(before.protocol, before.market),
+                "title": name(before.market),
                 "before": words.health(before.health_raw, before.health_scale, "not known"),
                 "after": plain("closed")
                 if then is None
@@ -153,7 +158,7 @@ def legs(plan: PlanPart, id: str) -> Table:
             Row(
                 (
                     link(
-                        words.called(position.protocol, position.market),
+                        name(position.market),
                         f"/positions/{position.id}",
                     ),
                     plain(key[1]),
@@ -196,7 +201,7 @@ def steps(plan: PlanPart, id: str) -> Table:
         f"steps-{id}",
         "Transactions, in their order",
         (
-            Column("step", "Step", number=True),
+            Column("step", "Step"),
             Column("what", "What", wide=True),
             Column("to", "To"),
             Column("gas", "Gas, simulated", number=True),

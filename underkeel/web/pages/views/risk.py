@@ -33,6 +33,10 @@ def view(document: LadderDocument | None, zone: str) -> dict[str, Any]:
         "heat": None if document.heat is None else heat(document.heat),
         "heat_text": None if document.heat is None else heat_text(document.heat),
         "heat_cause": name(document.heat_cause or "", 300),
+        "equity_cause": name((document.heat and document.heat.equity_cause) or "", 300),
+        "left_out_health": None
+        if document.left_out_health is None
+        else words.ratio(document.left_out_health),
         "chances": chances(document.positions),
         "sliders": [slider(document, i, f.name) for i, f in enumerate(document.factors)],
         "left_out": int(document.left_out),
@@ -42,9 +46,11 @@ def view(document: LadderDocument | None, zone: str) -> dict[str, Any]:
 
 def called(position: LadderPosition) -> Cell:
     """Return a link to a position, and whose it is."""
-    text = f"{words.called(position.protocol, position.market)} {words.part(position.id)}"
-    owner = words.whose(position.owner, position.owner_name)
-    return link(text.strip(), f"/positions/{position.id}", f"{owner} on {position.chain}")
+    text = f"{name(position.market)} {words.part(position.id)}".strip()
+    below = words.beside(
+        position.protocol, position.owner, position.owner_name, name(position.chain)
+    )
+    return link(text, f"/positions/{position.id}", below)
 
 
 def ladder(document: LadderDocument) -> Table:
@@ -123,9 +129,7 @@ def heat(found: HeatMap) -> Table:
                     (
                         number(words.percent_text(x, 0, signed=True), x),
                         number(words.percent_text(y, 0, signed=True), y),
-                        number("–", None)
-                        if worst is None
-                        else number(f"{int(worst * 10_000) / 10_000:,.4f}", worst),
+                        number("–", None) if worst is None else number(words.ratio(worst), worst),
                         number(str(found.liquidatable[j][i]), found.liquidatable[j][i]),
                         number(str(found.unknown[j][i]), found.unknown[j][i]),
                         words.dollars(found.equity_usd[j][i], "a part is not known"),
@@ -158,7 +162,8 @@ def heat_text(found: HeatMap) -> str:
     both = f"{name(found.x, 16)} and {name(found.y, 16)}"
     return (
         f"Of {len(cells)} joint moves of {both}, {past} take at least one of "
-        f"{found.positions} positions past its edge, {max(cells, default=0)} at most."
+        f"{found.positions} positions past its edge, {max(cells, default=0)} at most; "
+        "the number in a cell counts them."
     )
 
 
@@ -246,7 +251,7 @@ def _at(curve: LadderCurve, i: int) -> Cell:
     past = status in ("liquidatable", "soft")
     depth = gauge.depth(round(min(health, 1e6) * 10**9), 10**9)
     return Cell(
-        f"{int(min(health, 1e6) * 10_000) / 10_000:,.4f}",
+        words.ratio(health),
         "health",
         health,
         {"bar": gauge.bar(depth if past == (depth < 0) else -gauge.LEAST), "past": past},

@@ -55,7 +55,7 @@ def lane(found: TxLane, known: dict[str, Tx]) -> dict[str, Any]:
             {
                 "nonce": "no nonce yet" if nonce is None else f"{nonce:,}",
                 "state": tx_state(tx),
-                "what": name(tx.plan, 40),
+                "what": f"plan {words.identity(tx.plan)}",
                 "href": f"#tx-{tx.id}",
                 "attempts": len(tx.attempts),
             }
@@ -113,7 +113,7 @@ def _row(tx: Tx, zone: str) -> Row:
             tx_state(tx),
             number("–", None) if tx.nonce is None else number(f"{int(tx.nonce):,}", int(tx.nonce)),
             address(tx.wallet, tx.wallet_name or ""),
-            plain(f"{name(tx.plan, 40)}, step {int(tx.step) + 1}"),
+            plain(f"{words.identity(tx.plan)}, step {int(tx.step) + 1}"),
             plain("–") if hash_ is None else address(hash_),
             number(str(len(tx.attempts)), len(tx.attempts)),
             number("–", None)
