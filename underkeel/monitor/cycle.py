@@ -117,10 +117,10 @@ class Cycle:
         if self.interval_s == 0.0:
             self.tally.skipped += max(0, added - 1)
 
-    def reorganised(self, depth: int, event: Event) -> None:
-        """Take note of blocks that left the chain: what was read of them is judged anew."""
+    def reorganised(self, after: int, event: Event) -> None:
+        """Take note that blocks above a number left the chain: what they said is judged anew."""
         self.tally.reorgs += 1
-        self._standing.clear()
+        self._standing.forget(after)
         self._events.append(event)
 
     def read(

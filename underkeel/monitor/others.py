@@ -70,7 +70,9 @@ class Others:
         self.heartbeat = (
             Heartbeat(url, table, self.delivery.stuck) if url is not None and table else None
         )
-        self.steering = Steering(config, store, clock=tools.clock, fence=lock.check)
+        self.steering = Steering(
+            config, store, clock=tools.clock, fence=lock.check, told=self.delivery.wake
+        )
         self.upkeep = Upkeep(store, config.settings.storage.retain, lock)
         self.server: Any = None
         self._made: Studies | None = None

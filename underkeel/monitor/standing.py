@@ -127,9 +127,11 @@ class Standing:
         """Return the accounts with a position that is near danger, or cannot be relied on."""
         return frozenset(h.position.owner for h in self.held.values() if self._urgent(h.screened))
 
-    def clear(self) -> None:
-        """Forget everything: what was known may be of another chain than the one there is."""
-        self.held.clear()
+    def forget(self, after: int) -> None:
+        """Have judged anew what was judged at a block above this number: it left the chain."""
+        for held in self.held.values():
+            if held.assessment is not None and held.assessment.position.at.number > after:
+                held.judged = None
 
     def _drop(self, raw: RawReport, accounts: frozenset[Address] | None) -> tuple[str, ...]:
         """Remove what a reading of these accounts does not show any more."""

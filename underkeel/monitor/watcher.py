@@ -214,7 +214,8 @@ class Watcher:
         log.warning("%s; reading again at %s", text, new)
         body = {"depth": depth, "dropped": old.hash, "head": new.hash, "number": new.number}
         self._cycle.reorganised(
-            depth, Event(self._around.clock(), "reorg", text, "warning", self.name, body=body)
+            change.ancestor.number if change.ancestor else -1,
+            Event(self._around.clock(), "reorg", text, "warning", self.name, body=body),
         )
 
     def _trouble(self, reader: ChainReader, client: Client, cause: ChainError) -> None:

@@ -112,7 +112,11 @@ def test_crew__a_thread_that_hangs__another_one_works_and_the_old_one_finds_its_
 def test_crew__a_thread_that_does_not_end__is_named() -> None:
     gate = threading.Event()
     crew = Crew()
-    crew.add("stubborn", lambda _stop, _vitals: bool(gate.wait()) and None)
+
+    def deaf(stop: threading.Event, vitals: Vitals) -> None:
+        gate.wait()
+
+    crew.add("stubborn", deaf)
     crew.start()
     assert crew.stop(0.05) == ["stubborn"]
     gate.set()
