@@ -55,7 +55,7 @@ def _deliveries(db: Connection, config: Config, now: float) -> Iterable[Observat
         .where(notifications.c.status.in_(("waiting", "sending")))
         .group_by(notifications.c.channel)
     )
-    failed = dict(db.execute(query).tuples().all())
+    failed = {row[0]: row[1] for row in db.execute(query)}
     for channel in config.settings.channels:
         value = Decimal(failed.get(channel) or 0)
         yield Observation("delivery_failing", labels(channel=channel), value, "", now, None)

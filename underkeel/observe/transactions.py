@@ -56,7 +56,7 @@ def _waiting(db: Connection) -> dict[tuple[int, str], tuple[int, float | None]]:
         .join(attempts, attempts.c.intent == intents.c.id)
         .where(intents.c.state.in_(LIVE))
     )
-    for chain_id, wallet, intent, signed_at in db.execute(query).tuples():
+    for chain_id, wallet, intent, signed_at in db.execute(query):
         firsts = found.setdefault((chain_id, wallet), {})
         firsts[intent] = min(firsts.get(intent, float(signed_at)), float(signed_at))
     return {key: (len(firsts), min(firsts.values())) for key, firsts in found.items()}

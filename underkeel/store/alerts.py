@@ -55,7 +55,7 @@ def brief(db: Connection, chain: str, metrics: Iterable[str]) -> dict[str, str]:
     query = select(alerts.c.key, type_coerce(alerts.c.labels, Text)).where(
         alerts.c.chain == chain, alerts.c.metric.in_(sorted(metrics))
     )
-    return {key: labels for key, labels in db.execute(query).tuples()}  # noqa: C416  (not pairs)
+    return {key: labels for key, labels in db.execute(query)}  # noqa: C416  (not pairs)
 
 
 def live(db: Connection, chain: str | None = None) -> dict[str, AlertRow]:
@@ -97,7 +97,7 @@ def counts(db: Connection) -> dict[tuple[str, str], int]:
     query = select(alerts.c.state, alerts.c.severity, func.count()).group_by(
         alerts.c.state, alerts.c.severity
     )
-    return {(state, severity): n for state, severity, n in db.execute(query).tuples()}
+    return {(state, severity): n for state, severity, n in db.execute(query)}
 
 
 def _row(row: Row[Any]) -> AlertRow:
