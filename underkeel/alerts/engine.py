@@ -267,6 +267,8 @@ def _moved(state: State, signal: Signal, now: float) -> State:
     elif after is Phase.FIRING:
         again = state.ended_at is not None and not _past(state, now)
         changes["flaps"] = state.flaps + 1 if again else 0
+    elif after is Phase.OK and _past(state, now):
+        changes |= {"ended_at": None, "flaps": 0}
     elif after is Phase.RESOLVED:
         changes |= {"ended_at": now, "acked_at": None, "acked_by": "", "stale": False, "level": 0}
     return replace(state, **changes)

@@ -42,6 +42,12 @@ class Notice:
     debt_usd: Decimal | None = None
     """Of its position, where that was read with it."""
 
+    @property
+    def why(self) -> Kind:
+        """The kind in people's words: what fires because it is unread is unknown to them."""
+        unread = self.kind is Kind.FIRED and self.card.unread_only
+        return Kind.STALE if unread else self.kind
+
 
 def messages(
     rules: Rules, notices: Iterable[Notice], block: BlockRef | None, now: float
@@ -56,7 +62,7 @@ def messages(
             if name in card.labels
         ]
         for channel in notice.to:
-            key = (channel, card.rule.id, TOGETHER[notice.kind], *shared)
+            key = (channel, card.rule.id, TOGETHER[notice.why], *shared)
             groups.setdefault(key, []).append(notice)
     return [
         _message(rules, channel, state, members, block, now)
@@ -101,7 +107,7 @@ def mark(notice: Notice) -> str:
 
 def _title(worst: Sequence[Notice]) -> str:
     first = worst[0]
-    said = WORDS[first.kind]
+    said = WORDS[first.why]
     head = f"{mark(first)} {first.card.rule.id}" + (f" ({said})" if said else "")
     if len(worst) == 1:
         return f"{head}: {first.card.title}"
@@ -182,7 +188,7 @@ def _plain(notice: Notice) -> dict[str, Any]:
         "metric": card.rule.metric,
         "labels": card.labels,
         "state": card.state.phase.value,
-        "why": notice.kind.value,
+        "why": notice.why.value,
         "severity": notice.severity,
         "title": card.title,
         "value": None if card.value is None else str(card.value),
