@@ -145,8 +145,9 @@ def _due(alert: Firing, own: Sequence[Proposal], now: float) -> bool:
     return not ends or now >= max(ends) + alert.action.cool_down
 
 
-def _urgency(alert: Firing) -> tuple[int, float]:
-    return -RANK.get(alert.severity, 0), alert.value
+def _urgency(alert: Firing) -> tuple[bool, int, float]:
+    """Order alerts: what is carried out is not kept waiting by what somebody is to read."""
+    return alert.action.mode != "execute", -RANK.get(alert.severity, 0), alert.value
 
 
 __all__ = ["Close", "Hold", "MakePlan", "Start", "Step", "steps"]

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 Fence = Callable[[Connection], None]
 POLL_S: Final = 1.0
+BUSY_S: Final = 0.1
+"""While a child runs, for its end."""
 REMEMBERED_S: Final = 86_400
 LATE_S: Final = 300
 """After a plan's end, for the child to find out how it went; then it is ended."""
@@ -56,8 +58,12 @@ class Steering:
         tell: Tell | None = None,
         actions: Actions | None = None,
         fence: Fence | None = None,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
-        """`fence` raises `LockLost` in a transaction once another service has taken over."""
+        """`fence` raises `LockLost` in a transaction once another service has taken over.
+
+        `told` is called when something was committed that may have to be delivered.
+        """
         self._config = config
         self._store = store
         self._clock = clock
@@ -65,6 +71,7 @@ class Steering:
         self._actions = actions_of(config) if actions is None else actions
         self._record = Recorder(tell or to_the_outbox(config), config.settings.timezone)
         self._fence = fence
+        self._told = told
         self._children: dict[int, Child] = {}
         self._severity: dict[str, str] = {}
         self._wakeup = threading.Event()
@@ -124,7 +131,7 @@ class Steering:
             except Exception as error:
                 log.exception("steering failed")
                 self._fails(f"{type(error).__name__}: {self._config.scrub(str(error))}")
-            self._wakeup.wait(POLL_S)
+            self._wakeup.wait(BUSY_S if self._children else POLL_S)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -132,6 +139,7 @@ class Steering:
             if self._fence is not None:
                 self._fence(db)
             yield db
+        self._told()
 
     def _fails(self, cause: str) -> None:
         if cause != self.fault:
@@ -149,18 +157,17 @@ class Steering:
             known = rows.current(db, now - REMEMBERED_S)
         self._severity |= {alert.key: alert.severity for alert in alerts}
         due = steps(alerts, known, now, obstacle=self._obstacle, paused=self._paused())
+        plans = [step for step in due if isinstance(step, MakePlan)]
         for step in due:
-            if self._planner.stopping.is_set():
-                break
             match step:
                 case Close(proposal, status, cause):
                     self._end(proposal, [Status.PROPOSED], status, cause)
                 case Hold(proposal, cause):
                     self._hold(proposal, cause)
-                case MakePlan(alert):
-                    self._plan(alert)
-                case Start(_, proposal):
+                case Start(_, proposal) if not self._planner.stopping.is_set():
                     self._start(proposal)
+        if plans and not self._planner.stopping.is_set():
+            self._plan(plans[0].firing)  # takes seconds: things are looked at anew after each
         return tuple(due)
 
     def _paused(self) -> str | None:

@@ -30,8 +30,10 @@ def test_steps__fires_and_nothing_was_proposed__plans() -> None:
 def test_steps__several__the_worst_first() -> None:
     mild, bad = firing("a", value=0.5), firing("b", severity="critical", value=1.2, wallet="x")
     worse = firing("c", severity="critical", value=1.1, wallet="y")
-    made = [step.firing.key for step in decide([mild, bad, worse]) if isinstance(step, MakePlan)]
-    assert made == ["c", "b", "a"]
+    told = firing("d", severity="critical", value=0.1, mode="propose")
+    found = decide([told, mild, bad, worse])
+    made = [step.firing.key for step in found if isinstance(step, MakePlan)]
+    assert made == ["c", "b", "a", "d"]
 
 
 def test_steps__cannot_be_read__nothing_is_planned_or_begun() -> None:

@@ -455,6 +455,7 @@ def test_run__database_fails__goes_on_and_says_so(
     monkeypatch.setattr(desk.steering, "turn", turn)
     monkeypatch.setattr(desk.steering, "_fails", fails)
     monkeypatch.setattr(worker, "POLL_S", 0)
+    monkeypatch.setattr(worker, "BUSY_S", 0)
     desk.steering._run()
     assert faults == ["it is full", "ValueError: odd"]
     assert desk.steering.fault == ""
