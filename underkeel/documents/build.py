@@ -218,6 +218,7 @@ def position(found: Assessment, chain: ChainReport, portfolio: Portfolio) -> mod
             )
             for given in held.allowances
         ],
+        receipts=list(held.receipts),
         liquidation=_liquidation(found.liquidation),
         **given,
         facts=facts(found),

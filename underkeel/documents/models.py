@@ -157,6 +157,10 @@ class Position(Part):
     notes: list[str]
     unknown: list[str] = Field(description="Parts that could not be read, with causes.")
     allowances: list[Allowance]
+    receipts: list[AddressText] | None = Field(
+        default=None,
+        description="Tokens in the owner's wallet that stand for it: not to be counted twice.",
+    )
     liquidation: Liquidation
     greeks: list[Greek] | None = Field(default=None, description="Present where computed.")
     remedies: distances.Remedies | None = Field(

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -112,8 +113,8 @@ def events_document(
     """Return `underkeel.events/1`; the next piece is what came before the last one's id."""
     found = [event(one) for one in events.before(db, before, limit + 1, **filters)]
     rows, more = found[:limit], len(found) > limit
-    given = "".join(f"&{name}={value}" for name, value in filters.items() if value is not None)
-    following = f"before={rows[-1].id}&limit={limit}{given}" if more else None
+    given = {name: value for name, value in filters.items() if value is not None}
+    following = urlencode({**given, "before": rows[-1].id, "limit": limit}) if more else None
     return EventsDocument(
         schema="underkeel.events/1",
         generated_at=moment(now),

@@ -1,6 +1,7 @@
 """Plans that wait for somebody."""
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, func, select
@@ -32,8 +33,7 @@ def proposals_document(
     total = db.execute(select(func.count()).select_from(proposals).where(*where)).scalar_one()
     query = select(proposals).where(*where).order_by(proposals.c.id.desc())
     rows = db.execute(query.limit(limit).offset(offset)).all()
-    more = "".join(f"{name}={value}&" for name, value in given.items())
-    following = f"{more}limit={limit}&offset={offset + limit}"
+    following = urlencode({**given, "limit": limit, "offset": offset + limit})
     return ProposalsDocument(
         schema="underkeel.proposals/1",
         generated_at=moment(now),

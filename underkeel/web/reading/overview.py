@@ -1,7 +1,7 @@
 """Everything at a glance."""
 
 import bisect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection
@@ -80,15 +80,19 @@ def _sum(positions: Sequence[models.Position], side: str) -> float | None:
     return None if None in values else sum(value or 0.0 for value in values)
 
 
-def wallets(all_: Held, names: dict[str, str]) -> list[WalletSum]:
-    """Return each account's sums; `names` is what the config calls an address."""
+def wallets(all_: Held, names: Mapping[str, str]) -> list[WalletSum]:
+    """Return each account's sums; `names` is what the config calls an address.
+
+    What stands for another position counts there only, as in the sum of everything.
+    """
+    receipts = {(p.chain, p.owner, token) for p in all_.positions for token in p.receipts or ()}
     of: dict[str, list[models.Position]] = {address: [] for address in names}
     for one in all_.positions:
         of.setdefault(one.owner, []).append(one)
     found = []
     for address, positions in of.items():
-        values = [one.equity_usd for one in positions]
-        whole = not all_.unknown and None not in values and not any(p.unknown for p in positions)
+        values = [value for one in positions for value in _worths(one, receipts)]
+        whole = not all_.unknown and None not in values
         priced = sum(value or 0.0 for value in values)
         worst = nearest(positions, 1)
         found.append(
@@ -102,6 +106,14 @@ def wallets(all_: Held, names: dict[str, str]) -> list[WalletSum]:
             )
         )
     return found
+
+
+def _worths(one: models.Position, receipts: Collection[tuple[str, str, str]]) -> list[float | None]:
+    """Return what a position adds to a sum: itself, or what a wallet holds token by token."""
+    if one.kind != "wallet":
+        return [one.equity_usd]
+    held = [leg.value_usd for leg in one.legs if (one.chain, one.owner, leg.asset) not in receipts]
+    return [*held, *([None] if one.unknown else [])]
 
 
 def unknown_words(unknown: Iterable[models.Unknown]) -> list[str]:
