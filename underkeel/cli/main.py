@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from underkeel import __version__
 from underkeel.cli import dash as dashboard
-from underkeel.cli import mcp, planning
+from underkeel.cli import db, export, mcp, planning
 from underkeel.cli import run as running
 from underkeel.cli.acting import register
 from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of, hoist
@@ -61,6 +61,8 @@ planning.register(app)
 dashboard.register(app)
 running.register(app)
 mcp.register(app)
+db.register(app)
+export.register(app)
 
 Addresses = Annotated[
     list[str] | None,

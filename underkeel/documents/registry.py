@@ -10,6 +10,7 @@ from underkeel.documents.execution import (
     TxDocument,
     WishDocument,
 )
+from underkeel.documents.export import ExportDocument
 from underkeel.documents.exposure import ExposureDocument
 from underkeel.documents.history import HistoryDocument
 from underkeel.documents.ladder import LadderDocument
@@ -34,6 +35,7 @@ from underkeel.documents.plan import PlanDocument
 from underkeel.documents.proposals import ProposalsDocument
 from underkeel.documents.round import RoundDocument
 from underkeel.documents.scan import ScanDocument
+from underkeel.documents.storage import DatabaseDocument
 from underkeel.documents.stress import StressDocument
 from underkeel.documents.system import SystemDocument
 from underkeel.documents.txs import TxsDocument
@@ -74,4 +76,6 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.health/1": HealthDocument,
     "underkeel.serving/1": ServingDocument,
     "underkeel.problem/1": ProblemDocument,
+    "underkeel.database/1": DatabaseDocument,
+    "underkeel.export/1": ExportDocument,
 }

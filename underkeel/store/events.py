@@ -42,9 +42,20 @@ def add_all(db: Connection, found: Sequence[Event]) -> None:
         db.execute(insert(events), rows)
 
 
-def after(db: Connection, id_: int, limit: int = 500) -> tuple[Event, ...]:
-    """Return what came after an id, oldest first."""
+def after(
+    db: Connection,
+    id_: int,
+    limit: int = 500,
+    *,
+    since: float | None = None,
+    until: float | None = None,
+) -> tuple[Event, ...]:
+    """Return what came after an id, oldest first, of since ≤ at < until if those are given."""
     query = select(events).where(events.c.id > id_).order_by(events.c.id).limit(limit)
+    if since is not None:
+        query = query.where(events.c.at >= since)
+    if until is not None:
+        query = query.where(events.c.at < until)
     return tuple(_event(row) for row in db.execute(query))
 
 

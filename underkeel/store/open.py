@@ -13,10 +13,14 @@ def open_store(
     config: Config,
     *,
     create: bool = True,
+    upgrade: bool = False,
     clock: Callable[[], float] = time.time,
     environ: Mapping[str, str] | None = None,
 ) -> Store:
-    """Open the store of a config; `create=False` raises `NoStore` where there is no file yet.
+    """Open the store of a config.
+
+    `create=False` raises `NoStore` where there is no file yet, `upgrade=True` brings older tables
+    up to date instead of refusing them.
 
     Raises `ConfigError` and every `StoreError`; each is an `AppError` with its exit code.
     """
@@ -25,4 +29,6 @@ def open_store(
         raise NoStore
     place.prepare()
     chains = {name: chain.chain_id for name, chain in config.settings.chains.items()}
-    return Store.open(place.url, mode=config.settings.mode, chains=chains, clock=clock)
+    return Store.open(
+        place.url, mode=config.settings.mode, chains=chains, clock=clock, upgrade=upgrade
+    )

@@ -28,6 +28,21 @@ def prune(db: Connection, retain: RetainTable, now: float) -> int:
     return _thin_positions(db, now - retain.raw)
 
 
+def old_rows(db: Connection, retain: RetainTable, now: float) -> int:
+    """Return about how many rows there are to remove: values only, which are most of all."""
+    return sum(
+        int(db.execute(select(func.count()).where(table.c.bucket < end)).scalar_one())
+        for table, end in (
+            (grain.table, int((now - seconds) // grain.span_s))
+            for grain, seconds in (
+                (RAW, retain.raw),
+                (HOURLY, retain.hourly),
+                (DAILY, retain.daily),
+            )
+        )
+    )
+
+
 def _prune_grain(db: Connection, grain: Grain, before: float) -> int:
     """Remove from the oldest bucket, never one that is not rolled up."""
     done, kept = state(db, grain.name)

@@ -59,32 +59,40 @@ class Store:
         mode: str,
         chains: Mapping[str, int],
         clock: Callable[[], float] = time.time,
+        upgrade: bool = False,
     ) -> "Store":
         """Open, or make, the store at a database URL.
 
-        `chains` are the config's names and chain ids. Raises `Damaged`, `NotWritten`,
-        `WrongSchema` and `WrongStamp`.
+        `chains` are the config's names and chain ids; `upgrade` brings older tables up to date.
+        Raises `Damaged`, `NotWritten`, `WrongSchema` and `WrongStamp`.
         """
+        store = cls.attach(url, mode=mode, clock=clock)
         try:
-            store = cls(engines.connect(url, CHECKED), mode, clock)
-        except DamagedFile as error:
-            raise Damaged(error.cause) from None
-        except NoEngine as error:
-            raise NotWritten(error.cause) from None
-        try:
-            store._make(chains)
+            store._make(chains, upgrade=upgrade)
         except BaseException:
             store.close()
             raise
         return store
 
-    def _make(self, chains: Mapping[str, int]) -> None:
+    @classmethod
+    def attach(cls, url: str, *, mode: str, clock: Callable[[], float] = time.time) -> "Store":
+        """Connect to a database whatever its tables and its stamp are: to copy it."""
+        try:
+            return cls(engines.connect(url, CHECKED), mode, clock)
+        except DamagedFile as error:
+            raise Damaged(error.cause) from None
+        except NoEngine as error:
+            raise NotWritten(error.cause) from None
+
+    def _make(self, chains: Mapping[str, int], *, upgrade: bool) -> None:
         with self.writing() as db:
             has = schema.version(db)
-            if has is None:
+            if has is not None and has != schema.HEAD:
+                newer = has not in schema.steps()
+                if newer or not upgrade:
+                    raise WrongSchema(has, schema.HEAD, newer=newer)
+            if has != schema.HEAD:
                 schema.upgrade(db)
-            elif has != schema.HEAD:
-                raise WrongSchema(has, schema.HEAD, newer=has not in schema.steps())
             stamp.check(db, self.mode, chains, self.clock())
 
     @property
