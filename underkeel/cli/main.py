@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from underkeel import __version__
+from underkeel.cli import alert, db, export, mcp, planning
 from underkeel.cli import dash as dashboard
-from underkeel.cli import db, export, mcp, planning
 from underkeel.cli import run as running
 from underkeel.cli.acting import register
 from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of, hoist
@@ -63,6 +63,7 @@ running.register(app)
 mcp.register(app)
 db.register(app)
 export.register(app)
+alert.register(app)
 
 Addresses = Annotated[
     list[str] | None,
