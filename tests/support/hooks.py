@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -62,11 +62,12 @@ def hook() -> Iterator[Hook]:
             if not status:  # no answer: the connection is cut
                 self.close_connection = True
                 return
-            self.send_response(status)
-            for name, value in {"Content-Length": "2", **more}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(b"ok")
+            with suppress(ConnectionError):  # who asked may be dead
+                self.send_response(status)
+                for name, value in {"Content-Length": "2", **more}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"ok")
 
         do_GET = do_POST  # noqa: N815  (the base class's way)
 
