@@ -1,0 +1,162 @@
+"""`underkeel alert …` over a database in which something fires."""
+
+import json
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from chain.types import BlockRef
+from tests.underkeel.alerts.scene import position
+from underkeel.alerts.evaluate import evaluate
+from underkeel.alerts.rules import rules_of
+from underkeel.cli import alerting
+from underkeel.cli.main import app
+from underkeel.config.load import load
+from underkeel.documents.registry import DOCUMENTS
+from underkeel.observe.metrics import CHAIN_METRICS
+from underkeel.observe.types import Observation, Observed, Scope
+from underkeel.store.open import open_store
+
+CONFIG = """
+version = 1
+[chains.ethereum]
+chain_id = 1
+rpc = "http://127.0.0.1:1"
+[channels.ops]
+apprise = "env:X"
+[[alert]]
+id = "hf-low"
+expr = "health_factor"
+levels = [{ severity = "critical", fire_below = 1.15 }]
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNDERKEEL_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "underkeel.toml").write_text(CONFIG)
+    return tmp_path
+
+
+@pytest.fixture
+def ids() -> list[str]:
+    """Two positions, of which the first fires; return the ids of their alerts."""
+    config = load(None)
+    store, rules = open_store(config), rules_of(config.settings)
+    at = BlockRef(1, 7, "0x" + "0" * 64, "0x" + "0" * 64, int(time.time()))
+    found = tuple(
+        Observation("health_factor", position(i), Decimal(value), "", at.timestamp, at)
+        for i, value in enumerate(("1.1", "2"))
+    )
+    with store.writing() as db:
+        evaluate(db, rules, Observed(Scope("ethereum", CHAIN_METRICS, at), found), time.time())
+    store.close()
+    return [rules.of("health_factor", position(i))[0].key for i in range(2)]
+
+
+def run(*args: str) -> Result:
+    result = CliRunner().invoke(app, ["alert", *args])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_list__one_fires__exit_3_and_sign_word_and_number(ids: list[str]) -> None:
+    result = run("list")
+    assert result.exit_code == 3
+    for text in ("✖ firing", "critical", "hf-low", "1.1000", ids[0][:12], "1 critical"):
+        assert text in result.stdout
+    assert ids[1][:12] not in result.stdout
+    assert ids[1][:12] in run("list", "--all").stdout
+
+
+def test_list__json__the_published_document(ids: list[str]) -> None:
+    document = json.loads(run("list", "--all", "--json").stdout)
+    DOCUMENTS["underkeel.alerts/1"].model_validate(document)
+    assert [one["state"] for one in document["alerts"]] == ["firing", "ok"]
+
+
+def test_list__no_database__says_so() -> None:
+    assert run("list").exit_code == 1
+
+
+def test_ack__beginning_of_an_id__acknowledged_once(ids: list[str]) -> None:
+    result = run("ack", ids[0][:8], "--by", "ada")
+    assert result.exit_code == 0
+    assert "acknowledged: treasury" in result.stdout
+    listed = run("list")
+    assert listed.exit_code == 0
+    assert "ada looks after it" in " ".join(listed.stdout.split())
+    again = run("ack", ids[0])
+    assert (again.exit_code, "nothing to acknowledge" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (("ack", "abc"), "too short"),
+        (("ack", "zzzzzz"), "no alert's id begins"),
+        (("silence", "rule=hf-low"), "--for"),
+        (("silence", "rule=hf-low", "--for", "long"), "is no time"),
+        (("silence", "--for", "1h"), "what to silence is missing"),
+        (("silence", "walet=x", "--for", "1h"), "did you mean 'wallet'?"),
+        (("silence", "wallet=x", "--for", "32d"), "31 days"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_usage__wrong__exit_2_and_what_to_write(
+    ids: list[str], args: tuple[str, ...], text: str
+) -> None:
+    result = run(*args)
+    assert result.exit_code == 2
+    assert text in result.stderr
+
+
+def test_silence__by_label_and_by_id__held_until_ended(ids: list[str]) -> None:
+    made = json.loads(run("silence", "rule=hf-*", "--for", "2h", "--json").stdout)
+    assert made["action"] == "silence"
+    assert "quiet for 2 h" in run("silence", ids[0], "--for", "2h", "--why", "moving").stdout
+    listed = json.loads(run("silences", "--json").stdout)["silences"]
+    assert {one["reason"]: one["match"] for one in listed} == {
+        "": {"rule": "hf-*"}, "moving": {"alert": ids[0]},
+    }  # fmt: skip
+    assert "◑ holds" in run("silences").stdout
+    assert run("unsilence", made["id"]).exit_code == 0
+    again = run("unsilence", made["id"])
+    assert (again.exit_code, "no silence" in again.stderr) == (1, True)
+    assert "1 silence(s)" in run("list").stdout
+
+
+def test_silences__none__says_so(ids: list[str]) -> None:
+    assert run("silences").stdout.strip() == "no silences"
+    assert "hf-low" in run("list", "--rule", "hf-low").stdout
+    assert run("list", "--rule", "other").stdout.strip().startswith("1 critical")
+
+
+def test_completion__ids_with_titles__and_nothing_without_a_database(
+    ids: list[str], place: Path
+) -> None:
+    found = dict(alerting.alert_ids(ids[0][:3]))
+    assert list(found) == [ids[0][:12]]
+    assert "health 1.1000" in found[ids[0][:12]]
+    run("silence", "rule=hf-low", "--for", "2h")
+    assert dict(alerting.silence_ids("")) == {"1": "rule=hf-low"}
+    assert dict(alerting.silence_ids("9")) == {}
+    (place / "underkeel.toml").write_text("version = 9")
+    assert list(alerting.alert_ids("")) == []
+    assert list(alerting.silence_ids("")) == []
+
+
+def test_by__nobody_named__whoever_is_logged_in(
+    ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(alerting.getpass, "getuser", nobody)
+    run("ack", ids[0])
+    assert "command line looks after it" in " ".join(run("list").stdout.split())
