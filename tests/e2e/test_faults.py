@@ -226,7 +226,7 @@ def test_demo__once_as_json__tells_and_proves(tmp_path: Path) -> None:
     ran = command("demo", "--once", "--json", "--quiet", UNDERKEEL_CACHE_DIR=str(tmp_path))
     assert ran.returncode == 0, ran.stderr
     document = validate(ran.stdout)
-    assert document["schema"] == "underkeel.demo/1"
+    assert document["schema"] == "underkeel.demo/2"
     assert document["before"]["unknown"] == document["after"]["unknown"] == []
     protocols = {p["protocol"] for p in document["before"]["positions"]}
     assert protocols == {"aave-v3", "morpho-blue", "erc4626", "uniswap-v3", "wallet"}

@@ -1,139 +1,190 @@
-"""`demo`: tell the story, as tables or as one JSON document."""
+"""`demo`: tell the story, live, as tables or as one JSON document."""
 
+import contextlib
+import select
 import shlex
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Final
 
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
-from executor.plan.types import PositionView
-from risk.types import Status
-from underkeel.cli import format as fmt
+from underkeel.cli.demo_tables import entry_line, rescue_report, story_report
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, print_document
-from underkeel.cli.tables import name_of, risk_report, take_text, verdict
-from underkeel.demo.rescue import Rescue
-from underkeel.demo.stage import ANVIL, open_stage
-from underkeel.demo.story import Story, tell
+from underkeel.demo.live import Live, open_live, play
+from underkeel.demo.stage import ANVIL, Stage, open_stage
+from underkeel.demo.story import Story, Told, tell
+from underkeel.demo.timeline import Entry, Timeline
 from underkeel.errors import Exit
 
+STEP_S: Final = 3.0
+"""Between two moves of the price while people look."""
+LEFT_OUT: Final = (
+    "left out there: real liquidations, guards, alerts and the dashboard; they need anvil"
+)
 
-def run_demo(options: Globals, *, port: int | None, keep: bool, once: bool) -> Exit:
-    """Run the demo; without `once` the chain stays up until Enter or Ctrl-C."""
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says."""
+
+    port: int | None = None
+    """Of the dashboard."""
+    chain_port: int | None = None
+    keep: bool = False
+    once: bool = False
+    open: bool = False
+
+
+@dataclass(slots=True)
+class Signals:
+    """Lets the first Ctrl-C or termination end the demo, and none disturb that."""
+
+    over: bool = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        """Interrupt once."""
+        if not self.over:
+            self.over = True
+            raise KeyboardInterrupt
+
+
+def run_demo(options: Globals, asked: Asked) -> Exit:
+    """Run the demo; without `once` it stays up until Enter or Ctrl-C."""
     err = console(options, stderr=True)
-
-    def say(what: str) -> None:
-        if not options.quiet:
-            err.print(Text(f"demo: {what}", style="dim"))
-
-    with _terminable(), _folder(keep) as folder:
-        say("starting a local chain with the real protocols")
-        with open_stage(port) as stage:
-            if stage.node_kind != ANVIL:
-                say("there is no anvil for this machine: running in the in-process EVM instead")
-            say(f"{stage.node_kind} at {stage.url}, chain id {stage.chain_id}")
-            story = tell(stage, folder, say)
-            if options.json:
-                print_document(story.document())
-            else:
-                console(options).print(story_report(story))
-            if keep and stage.node_kind == ANVIL:
-                pid = stage.detach()
-                _invite(err, story)
-                err.print(Text(f"The chain stays up as process {pid}; end it with: kill {pid}"))
-            elif not once:
-                _wait(options, lambda: _invite(err, story))
+    told_all = False
+    try:
+        with _terminable() as signals, _folder(asked.keep) as folder, ExitStack() as stack:
+            try:
+                show = _Show(options, asked, err, stack, folder)
+                show.run()
+                told_all = True
+                show.stay()
+            finally:
+                signals.over = True  # what was started ends undisturbed
+    except KeyboardInterrupt:
+        if told_all:
+            return Exit.OK
+        err.print(Text("demo: stopped; all that it started has ended"))
+        return Exit.ERROR
     return Exit.OK
 
 
-def story_report(story: Story) -> RenderableType:
-    """Return the positions before, the crash, and what it did."""
-    zone = story.config.settings.timezone
-    return Group(
-        Text("Before", style="bold underline"),
-        risk_report(story.before, zone),
-        Text(""),
-        Text("The crash", style="bold underline").append(
-            f"  {story.shock}", style="not bold not underline"
-        ),
-        changes_table(story),
-        Text("After", style="bold underline"),
-        risk_report(story.after, zone),
-        *(_rescue_part(story.rescue) if story.rescue is not None else ()),
-    )
+class _Show:
+    """One run."""
 
+    def __init__(
+        self, options: Globals, asked: Asked, err: Console, stack: ExitStack, folder: Path
+    ) -> None:
+        self._options = options
+        self._asked = asked
+        self._err = err
+        self._stack = stack
+        self._folder = folder
+        self._stage: Stage | None = None
+        self._story: Story | None = None
+        self._live: Live | None = None
 
-def _rescue_part(told: Rescue) -> Iterator[RenderableType]:
-    yield Text("")
-    yield Text("Once more, with guards", style="bold underline")
-    yield Text(f"First {told.warning}: the guarded positions are steered away. Then {told.crash}.")
-    yield rescue_table(told)
+    def run(self) -> None:
+        """Tell it all."""
+        timeline = Timeline(self._hear)
+        self._say("starting a local chain with the real protocols")
+        stage = self._stage = self._stack.enter_context(open_stage(self._asked.chain_port))
+        watched = stage.node_kind == ANVIL
+        if not watched:
+            self._say("there is no anvil for this machine: running in the in-process EVM instead")
+            self._say(LEFT_OUT)
+        self._say(f"{stage.node_kind} at {stage.url}, chain id {stage.chain_id}")
+        story = self._story = tell(stage, self._folder, self._say)
+        screen = console(self._options)
+        if not self._options.json:
+            screen.print(story_report(story))
+        told = self._watched(stage, story, timeline) if watched else None
+        if self._options.json:
+            print_document(story.document(told))
+        elif told is not None:
+            screen.print(rescue_report(told.rescue))
 
+    def _watched(self, stage: Stage, story: Story, timeline: Timeline) -> Told:
+        """Play the fall once more, with the service watching."""
+        if not self._options.json:
+            title = Text("\nOnce more, watched", style="bold underline")
+            console(self._options).print(title)
+        self._say("starting the service, and a receiver for its webhooks")
+        pause = (lambda _s: None) if self._asked.once else time.sleep
+        opened = open_live(stage, self._folder, timeline, self._asked.port or 0, pause)
+        live = self._live = self._stack.enter_context(opened)
+        if self._asked.open:
+            with contextlib.suppress(webbrowser.Error):
+                webbrowser.open(live.service.url)
+        rescue = play(live, story.bottom)
+        received = len(live.receiver.messages)
+        return Told(rescue, live.service.url, received, tuple(timeline.entries))
 
-def rescue_table(told: Rescue) -> Table:
-    """Return what was done about each position, and how all in danger stand at the bottom."""
-    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), pad_edge=False)
-    table.add_column("Position", ratio=5)
-    table.add_column("Done, in one transaction", ratio=10)
-    table.add_column("Health", ratio=7)
-    table.add_column("At the bottom", ratio=5)
-    for saved in told.saved:
-        cost = saved.plan.cost.total_usd
-        done = Text(f"{saved.plan.what}, by the guard as a {saved.guarded.form}")
-        done.append(f"\n{saved.hash}\ncosts {cost or '?'} USD, gas and swap", style="dim")
-        before, after = (_health(view) for view in (saved.before, saved.after))
-        end = verdict(saved.end) if saved.end is not None else Text("unknown")
-        table.add_row(saved.after.market, done, f"{before} → {after}", end)
-    saved_ids = {saved.after.id for saved in told.saved}
-    for left in told.end.assessments:
-        if left.liquidation.status is Status.LIQUIDATABLE and left.position.id not in saved_ids:
-            nothing = Text("nothing: it has no guard", style="dim")
-            health = fmt.health(left.liquidation)
-            table.add_row(left.position.market, nothing, health, verdict(left))
-    return table
+    def stay(self) -> None:
+        """Leave things up, for as long as was asked for."""
+        assert self._story is not None
+        if self._asked.keep and self._live is not None:
+            self._keep(self._live)
+        elif not self._asked.once:
+            self._invite()
+            if self._live is not None:
+                self._err.print(Text(f"The dashboard stays at {self._live.service.url}"))
+            what = "the demo" if self._live is not None else "the chain"
+            if self._options.may_ask:
+                print(f"Enter ends {what}. ", end="", file=sys.stderr, flush=True)
+            else:
+                print("It stays up; Ctrl-C, or a termination, ends it.", file=sys.stderr)
+            self._wait()
 
+    def _keep(self, live: Live) -> None:
+        assert self._stage is not None
+        pids = (live.service.detach(), self._stage.detach())
+        self._invite()
+        self._err.print(Text(f"The dashboard stays at {live.service.url}"))
+        pair = " ".join(map(str, pids))
+        self._err.print(Text(f"Service and chain stay up; end them with: kill {pair}"))
 
-def _health(view: PositionView) -> str:
-    if view.health_raw is None:
-        return "–"
-    units = view.health_raw * 10_000 // view.health_scale
-    return f"{units // 10_000:,}.{units % 10_000:04d}"
+    def _wait(self) -> None:
+        """Let the price go on, until Enter, or a signal."""
+        while True:
+            if self._options.may_ask:
+                if select.select([sys.stdin], [], [], STEP_S)[0]:
+                    return
+            else:
+                time.sleep(STEP_S)
+            if self._live is not None:
+                self._live.drift()
 
+    def _say(self, what: str) -> None:
+        if not self._options.quiet:
+            self._err.print(Text(f"demo: {what}", style="dim"))
 
-def changes_table(story: Story) -> Table:
-    """Return what the crash changed, and what a liquidator would take."""
-    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), pad_edge=False)
-    table.add_column("Position", ratio=6)
-    table.add_column("Before → after", ratio=6)
-    table.add_column("Now", ratio=5)
-    table.add_column("A liquidator would take", ratio=9)
-    for changed in story.changes:
-        before, after = changed.before.liquidation, changed.after.liquidation
-        if after.health_raw is None:
-            move = f"{fmt.usd(changed.before.equity_usd)} → {fmt.usd(changed.after.equity_usd)} USD"
-        else:
-            move = f"health {fmt.health(before)} → {fmt.health(after)}"
-        taken = Text(take_text(changed.after.position, changed.seizure, changed.profit_usd))
-        if changed.proof:
-            taken.append(f"\n{changed.proof}", style="dim")
-        name = name_of(changed.after.position, story.after)
-        table.add_row(name, move, verdict(changed.after), taken)
-    return table
+    def _hear(self, entry: Entry) -> None:
+        """Show what happens as it happens."""
+        if not self._options.json:
+            console(self._options).print(entry_line(entry))
+        elif not self._options.quiet:
+            self._err.print(entry_line(entry))
 
-
-def _invite(screen: Console, story: Story) -> None:
-    """Print a command that asks the chain: on one line, however narrow, to be copied as it is."""
-    command = [program(), "risk", "--shock", "ETH=-10%", "--config", str(story.config.path)]
-    screen.print("Ask it yourself:")
-    screen.print(Text(f"  {shlex.join(command)}", style="bold"), soft_wrap=True)
+    def _invite(self) -> None:
+        """Print a command that asks the chain: on one line, to be copied as it is."""
+        assert self._story is not None
+        path = str(self._story.config.path)
+        command = [program(), "risk", "--shock", "ETH=-10%", "--config", path]
+        self._err.print("Ask it yourself:")
+        self._err.print(Text(f"  {shlex.join(command)}", style="bold"), soft_wrap=True)
 
 
 def program() -> str:
@@ -146,35 +197,25 @@ def program() -> str:
     return str(called.relative_to(here) if called.is_relative_to(here) else called)
 
 
-def _wait(options: Globals, invite: Callable[[], None]) -> None:
-    """Wait for Enter on a terminal, for Ctrl-C or a termination without one."""
-    try:
-        invite()
-        if options.may_ask:
-            print("Enter ends the chain. ", end="", file=sys.stderr, flush=True)
-            sys.stdin.readline()
-        else:
-            print("The chain stays up; Ctrl-C, or a termination, ends it.", file=sys.stderr)
-            signal.pause()
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-
-
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """Let a termination end the chain as Ctrl-C does, instead of leaving it behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _terminable() -> Iterator[Signals]:
+    """Let Ctrl-C and a termination end all that was started, and leave nothing behind."""
+    signals = Signals()
+    before = {number: signal.signal(number, signals) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield signals
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def _folder(keep: bool) -> Iterator[Path]:
-    """Yield a folder for the demo's config; one that stays if the chain does."""
+    """Yield a folder for the demo's files; one that stays if the chain does."""
     if keep:
         yield Path(tempfile.mkdtemp(prefix="underkeel-demo-"))
         return
-    with tempfile.TemporaryDirectory(prefix="underkeel-demo-") as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="underkeel-demo-", ignore_cleanup_errors=True
+    ) as folder:
         yield Path(folder)

@@ -327,15 +327,24 @@ def stress(
 def demo(
     ctx: typer.Context,
     port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the dashboard; free if none.")
+    ] = None,
+    chain_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of the local chain; free if none.")
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the chain running.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave chain and dashboard running.")
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="Do it and end.")] = False,
+    browser: Annotated[
+        bool, typer.Option("--open", help="Open the dashboard in a browser.")
+    ] = False,
 ) -> None:
     """Run it all on a local chain; needs no config."""
-    from underkeel.cli.demo import run_demo
+    from underkeel.cli.demo import Asked, run_demo
 
-    raise typer.Exit(run_demo(globals_of(ctx), port=port, keep=keep, once=once))
+    asked = Asked(port=port, chain_port=chain_port, keep=keep, once=once, open=browser)
+    raise typer.Exit(run_demo(globals_of(ctx), asked))
 
 
 @app.command()

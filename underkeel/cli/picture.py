@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console, Group
 from rich.text import Text
 
-from underkeel.cli.demo import changes_table
+from underkeel.cli.demo_tables import changes_table
 from underkeel.cli.tables import risk_report
 from underkeel.demo.stage import open_stage
 from underkeel.demo.story import Story, tell
@@ -34,7 +34,7 @@ def draw(story: Story, target: Path) -> None:
 def main(target: Path) -> None:
     """Run the demo once and draw it."""
     with tempfile.TemporaryDirectory() as folder, open_stage(None) as stage:
-        draw(tell(stage, Path(folder), lambda _what: None, guards=False), target)
+        draw(tell(stage, Path(folder), lambda _what: None), target)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Final, Literal, cast
 
@@ -15,10 +14,11 @@ from risk.liquidation import seizure
 from risk.liquidation.engine import Seizure
 from risk.types import Assessment, Status
 from underkeel.config.load import Config, load
-from underkeel.demo.rescue import Rescue, rescue
+from underkeel.demo.rescue import Rescue
 from underkeel.demo.stage import ANVIL, CRASHED, Stage, config_text, crash, price_of, prove
-from underkeel.documents import models
+from underkeel.demo.timeline import Entry
 from underkeel.documents.build import risk_document
+from underkeel.documents.demo import Change, DemoDocument, DemoEntry, DemoRescue, DemoSaved
 from underkeel.documents.scenario import health_part, liquidator_part
 from underkeel.portfolio import Portfolio, read_portfolio
 from underkeel.valuation import profit
@@ -56,50 +56,61 @@ class Story:
     shock: str
     after: Portfolio
     changes: tuple[Changed, ...]
-    rescue: Rescue | None
-    """None on a node that can neither simulate nor delegate."""
+    bottom: float
+    """The price that the crash ends at."""
 
-    def document(self) -> models.DemoDocument:
-        """Return `underkeel.demo/1`."""
+    def document(self, told: "Told | None") -> DemoDocument:
+        """Return `underkeel.demo/2`."""
         now = time.time()
-        return models.DemoDocument(
-            schema="underkeel.demo/1",
+        return DemoDocument(
+            schema="underkeel.demo/2",
             node=cast(Literal["anvil", "eth-tester"], self.stage.node_kind),
             shock=self.shock,
             before=risk_document(self.before, now),
             after=risk_document(self.after, now),
             changes=[_change(change) for change in self.changes],
-            rescue=None if self.rescue is None else _rescue(self.rescue, now),
+            rescue=None if told is None else _rescue(told.rescue, now),
+            dashboard=None if told is None else told.url,
+            receipts=None if told is None else told.receipts,
+            timeline=[] if told is None else [_entry(entry) for entry in told.entries],
         )
 
 
-def tell(stage: Stage, folder: Path, say: Callable[[str], None], *, guards: bool = True) -> Story:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the live part has to tell."""
+
+    rescue: Rescue
+    url: str
+    """Where the pages were."""
+    receipts: int
+    """Signed messages that the demo's own receiver took."""
+    entries: tuple[Entry, ...]
+
+
+def tell(stage: Stage, folder: Path, say: Callable[[str], None]) -> Story:
     """Run the story on a stage, through a config in `folder` and the ordinary reading path.
 
-    With `guards` the fall is undone and played again, and the chain is left after that.
+    Where the node can undo, the fall is undone.
     """
     path = folder / CONFIG_NAME
     path.write_text(config_text(stage), encoding="utf-8")
     config = load(path, environ={})
     accounts = tuple(Address(owner) for owner in stage.owners.values())
+    cache = folder / "cache"
     say("reading every position")
-    before = read_portfolio(config, accounts, cache=folder)
-    node = stage.world.node
-    again = guards and stage.node_kind == ANVIL
-    with node.rollback() if again else nullcontext():
+    before = read_portfolio(config, accounts, cache=cache)
+    undone = stage.node_kind == ANVIL
+    with stage.world.node.rollback() if undone else nullcontext():
         say("crashing a price")
         shock = crash(stage)
         bottom = price_of(stage, CRASHED)
         say("reading again")
-        after = read_portfolio(config, accounts, cache=folder)
-        if stage.node_kind == ANVIL:
+        after = read_portfolio(config, accounts, cache=cache)
+        if undone:
             say("liquidating for real, and undoing it")
         changes = _changes(stage, before, after)
-    saved = None
-    if again:
-        say("once more, with guards")
-        saved = rescue(stage, folder, CONFIG_NAME, partial(crash, stage), bottom, say)
-    return Story(stage, config, before, shock, after, changes, saved)
+    return Story(stage, config, before, shock, after, changes, bottom)
 
 
 def _changes(stage: Stage, before: Portfolio, after: Portfolio) -> tuple[Changed, ...]:
@@ -129,11 +140,11 @@ def _differs(then: Assessment, now: Assessment) -> bool:
     return abs(then.equity_usd - now.equity_usd) >= LEAST_CHANGE_USD  # not a second's interest
 
 
-def _rescue(told: Rescue, now: float) -> models.DemoRescue:
-    return models.DemoRescue(
+def _rescue(told: Rescue, now: float) -> DemoRescue:
+    return DemoRescue(
         warning=told.warning,
         saved=[
-            models.DemoSaved(
+            DemoSaved(
                 id=one.after.id,
                 form=cast(Literal["delegate", "module"], one.guarded.form),
                 guard=one.guarded.guard,
@@ -158,8 +169,8 @@ def _health(view: PositionView) -> str | None:
     return str(Decimal(view.health_raw) / view.health_scale)
 
 
-def _change(changed: Changed) -> models.Change:
-    return models.Change(
+def _change(changed: Changed) -> Change:
+    return Change(
         id=changed.after.position.id,
         before=health_part(changed.before.liquidation),
         after=health_part(changed.after.liquidation),
@@ -168,4 +179,16 @@ def _change(changed: Changed) -> models.Change:
         equity_after_usd=changed.after.equity_usd,
         liquidator=liquidator_part(changed.seizure, changed.profit_usd),
         proof=changed.proof,
+    )
+
+
+def _entry(entry: Entry) -> DemoEntry:
+    return DemoEntry(
+        t=entry.t,
+        kind=entry.kind,
+        text=entry.text,
+        block=None if entry.block is None else str(entry.block),
+        severity=entry.severity or None,
+        alert=entry.alert or None,
+        transaction=entry.transaction,
     )

@@ -307,55 +307,6 @@ class StatusDocument(Document):
     worst: Worst | None
 
 
-class Change(Part):
-    """How one position changed in the demo."""
-
-    id: str
-    before: Health
-    after: Health
-    becomes_liquidatable: bool
-    equity_before_usd: float | None
-    equity_after_usd: float | None
-    liquidator: Liquidator | None
-    proof: str | None = Field(description="What a real liquidation did, in a snapshot.")
-
-
-class DemoSaved(Part):
-    """One position that a guard brought to safety in the demo."""
-
-    id: str
-    form: Literal["delegate", "module"]
-    guard: str
-    plan: str = Field(description="The plan's hash.")
-    what: str
-    transaction: str | None = Field(description="Its hash.")
-    health_before: str | None
-    health_after: str | None = Field(description="As the plan said before it was signed.")
-    health_end: Health | None = Field(description="After the rest of the fall.")
-    cost_usd: str | None
-
-
-class DemoRescue(Part):
-    """The same fall once more, with guards that act at the warning."""
-
-    warning: str
-    saved: list[DemoSaved]
-    crash: str
-    end: RiskDocument
-
-
-class DemoDocument(Part):
-    """`underkeel demo --once --json`."""
-
-    schema_: Literal["underkeel.demo/1"] = Field(alias="schema")
-    node: Literal["anvil", "eth-tester"]
-    shock: str
-    before: RiskDocument
-    after: RiskDocument
-    changes: list[Change]
-    rescue: DemoRescue | None = Field(description="None on the in-process EVM.")
-
-
 class Check(Part):
     """One thing that doctor looked at."""
 

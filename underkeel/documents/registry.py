@@ -3,6 +3,7 @@
 from underkeel.documents.alerts import AlertsDocument, SilencesDocument
 from underkeel.documents.approvals import ApprovalsDocument
 from underkeel.documents.channels import AlertTestDocument
+from underkeel.documents.demo import DemoDocument
 from underkeel.documents.events import EventsDocument
 from underkeel.documents.execution import (
     ExecuteDocument,
@@ -15,7 +16,6 @@ from underkeel.documents.exposure import ExposureDocument
 from underkeel.documents.history import HistoryDocument
 from underkeel.documents.ladder import LadderDocument
 from underkeel.documents.models import (
-    DemoDocument,
     DoctorDocument,
     PositionsDocument,
     RiskDocument,
@@ -45,7 +45,7 @@ DOCUMENTS: dict[str, type[Part]] = {
     "underkeel.positions/1": PositionsDocument,
     "underkeel.risk/1": RiskDocument,
     "underkeel.status/1": StatusDocument,
-    "underkeel.demo/1": DemoDocument,
+    "underkeel.demo/2": DemoDocument,
     "underkeel.doctor/1": DoctorDocument,
     "underkeel.scan/1": ScanDocument,
     "underkeel.stress/1": StressDocument,
