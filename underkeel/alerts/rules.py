@@ -1,6 +1,7 @@
 """The rules of a config, made ready: by metric, with what they match found once per series."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,10 +10,12 @@ from typing import Final
 
 import orjson
 
+from chain.types import checksum
 from underkeel.config.alerts import RANK, SEVERITIES, AlertTable, Span, built_in
 from underkeel.config.model import Settings
 from underkeel.observe.types import Labels
 
+ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 MOST_REMEMBERED: Final = 200_000
 """Series whose rules are remembered: positions come and go."""
 
@@ -133,7 +136,7 @@ def _made(row: AlertTable, channels: tuple[str, ...], names: Mapping[str, str]) 
         for level in sorted(row.levels, key=lambda level: RANK[level.severity])
     )
     match = tuple(
-        (label, tuple(names.get(text, text) for text in patterns))
+        (label, tuple(names.get(plain := _address(text), plain) for text in patterns))
         for label, patterns in sorted(row.match.items())
     )
     return Rule(
@@ -148,6 +151,11 @@ def _made(row: AlertTable, channels: tuple[str, ...], names: Mapping[str, str]) 
         notify={one: _channels(row, one, channels) for one in SEVERITIES},
         table=row,
     )
+
+
+def _address(text: str) -> str:
+    """Return an address as labels have it; what is none as it is."""
+    return checksum(text) if ADDRESS.fullmatch(text) else text
 
 
 def _channels(row: AlertTable, severity: str, channels: tuple[str, ...]) -> tuple[str, ...]:

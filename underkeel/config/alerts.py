@@ -223,7 +223,7 @@ class AlertTable(Table):
     tell_resolved: bool = Field(default=True, description="Whether its end is told too.")
     escalate: EscalateTable | None = None
     inhibit: tuple[InhibitTable, ...] = ()
-    action: ActionTable | None = Field(default=None, description="What to do: docs/steer.md.")
+    action: ActionTable | None = Field(default=None, description="docs/steering.md")
     say: str = Field(default="", max_length=500, description="Your words, put in every message.")
 
     @property
