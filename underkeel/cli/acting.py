@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from underkeel.cli.completion import wallets
 from underkeel.cli.options import globals_of
 
 wallet_app = typer.Typer(help="Make, import, list, watch and remove wallets.", no_args_is_help=True)
 tx_app = typer.Typer(help="Show, hurry and cancel transactions.", no_args_is_help=True)
 
-WalletName = Annotated[str, typer.Argument(help="The wallet's name in the config.")]
+WalletName = Annotated[
+    str, typer.Argument(help="The wallet's name in the config.", autocompletion=wallets)
+]
 PasswordFile = Annotated[
     Path | None,
     typer.Option(help="Read the password there; it is asked for if none.", show_default=False),

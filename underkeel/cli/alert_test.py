@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from underkeel.cli.completion import channels
 from underkeel.cli.options import Globals, globals_of
 from underkeel.errors import Exit, UsageError
 
@@ -22,7 +23,12 @@ def send(
     ctx: typer.Context,
     channels: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CHANNEL]…", help="Channels of the config.", show_default=False),
+        typer.Argument(
+            metavar="[CHANNEL]…",
+            help="Channels of the config.",
+            show_default=False,
+            autocompletion=channels,
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:

@@ -15,6 +15,7 @@ from underkeel.cli import alert, db, export, mcp, planning
 from underkeel.cli import dash as dashboard
 from underkeel.cli import run as running
 from underkeel.cli.acting import register
+from underkeel.cli.completion import wallets
 from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of, hoist
 from underkeel.errors import AppError, Exit
 
@@ -71,6 +72,7 @@ Addresses = Annotated[
         metavar="[ADDRESS|ENS|NAME]…",
         help="Accounts to read: addresses, ENS names, or wallets of the config. All if none.",
         show_default=False,
+        autocompletion=wallets,
     ),
 ]
 

@@ -5,19 +5,29 @@ from typing import Annotated
 
 import typer
 
+from underkeel.cli.completion import plans, wallets
 from underkeel.cli.options import globals_of
 
 
 def plan(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(help="A [[plan]] of the config, or a kind: docs/plans.md.")
+        str,
+        typer.Argument(
+            help="A [[plan]] of the config, or a kind: docs/plans.md.", autocompletion=plans
+        ),
     ],
     wallet: Annotated[
-        str | None, typer.Option(help="Who signs and pays.", show_default=False)
+        str | None,
+        typer.Option(help="Who signs and pays.", show_default=False, autocompletion=wallets),
     ] = None,
     account: Annotated[
-        str | None, typer.Option(help="Whose positions; the wallet's if none.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Whose positions; the wallet's if none.",
+            show_default=False,
+            autocompletion=wallets,
+        ),
     ] = None,
     position: Annotated[
         str | None, typer.Option(help="A position's id, or its last part.", show_default=False)
