@@ -7,8 +7,9 @@
         …
 
 No clocks are compared. A holder counts `beat` up with every write; who wants the lock takes over
-when it has seen the same beat for `ttl_s` of its own monotonic time. A holder that wakes up after
-that finds another epoch in its first transaction, and nothing of it is written.
+when it has seen the same beat for `ttl_s` of its own monotonic time, or at once from a process of
+this machine that is dead. A holder that wakes up after that finds another epoch in its first
+transaction, and nothing of it is written.
 """
 
 import os
@@ -16,9 +17,10 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from underkeel.store.errors import LockLost
 from underkeel.store.store import Store
@@ -35,6 +37,7 @@ class Holder:
     name: str
     epoch: int
     holder: str
+    """Host and pid, for people."""
     beat: int
     taken_at: float
     beat_at: float
@@ -43,12 +46,50 @@ class Holder:
 def holder(db: Connection, name: str = NAME) -> Holder | None:
     """Return who holds the lock, or held it last; None where it was given back or never taken."""
     row = db.execute(select(service_lock).where(service_lock.c.name == name)).first()
-    return None if row is None or not row.holder else Holder(**row._mapping)
+    return None if row is None or not row.holder else _holder(row)
 
 
-def identity() -> str:
-    """Return how this process is named."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def _holder(row: Row[Any]) -> Holder:
+    shown = ":".join(row.holder.split(":")[:2])
+    return Holder(row.name, row.epoch, shown, row.beat, row.taken_at, row.beat_at)
+
+
+def identity(pid: int | None = None) -> str:
+    """Return how a process of this machine is named: host, pid, and what makes the pid unique."""
+    pid = os.getpid() if pid is None else pid
+    return ":".join((socket.gethostname(), str(pid), _boot(), _began(pid) or ""))
+
+
+def alive(who: str) -> bool | None:
+    """Whether a process that was named is still there; None where that cannot be told from here.
+
+    It can be of this machine, since its last start, from within the same container.
+    """
+    host, _, rest = who.partition(":")
+    pid, _, rest = rest.partition(":")
+    boot, _, began = rest.partition(":")
+    if host != socket.gethostname() or not pid.isdecimal() or boot != _boot() or not boot:
+        return None
+    return bool(began) and _began(int(pid)) == began
+
+
+def _boot() -> str:
+    """Return what pids are counted in: this start of the machine, and the pid namespace."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink().name}".replace(":", "")
+    except OSError:
+        return ""
+
+
+def _began(pid: int) -> str | None:
+    """Return when a process began, in ticks of its machine; None: there is none, or a dead one."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name in parentheses may hold anything
+    return None if fields[0] in "ZX" else fields[19]
 
 
 class Lock:
@@ -85,8 +126,10 @@ class Lock:
                 db.execute(insert(service_lock).values(
                     name=self._name, epoch=1, holder=self._who, beat=0, taken_at=now, beat_at=now
                 ))  # fmt: skip
-            elif row.holder and not self._silent(row.epoch, row.beat):
-                return Holder(**row._mapping)
+            elif row.epoch == self.epoch:
+                return None
+            elif row.holder and not self._over(row):
+                return _holder(row)
             else:
                 epoch = row.epoch + 1
                 db.execute(update(service_lock).where(self._where()).values(
@@ -121,11 +164,12 @@ class Lock:
             )
         self.epoch = 0
 
-    def _silent(self, epoch: int, beat: int) -> bool:
+    def _over(self, row: Row[Any]) -> bool:
+        """Whether the holder is dead, or was silent for as long as we have looked."""
         now = self._monotonic()
-        if self._seen is None or self._seen[:2] != (epoch, beat):
-            self._seen = (epoch, beat, now)
-        return now - self._seen[2] >= self._ttl_s
+        if self._seen is None or self._seen[:2] != (row.epoch, row.beat):
+            self._seen = (row.epoch, row.beat, now)
+        return alive(row.holder) is False or now - self._seen[2] >= self._ttl_s
 
     def _where(self) -> ColumnElement[bool]:
         return service_lock.c.name == self._name

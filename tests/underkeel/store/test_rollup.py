@@ -63,8 +63,9 @@ def test_roll_up__an_hour__bounds_last_and_what_was_unknown(store: Store) -> Non
     hours = read(store, "hourly")
     assert list(hours) == [0, HOUR]  # the third is not over
     first = hours[0]
-    assert (first.least, first.most, first.value, first.known, first.unknown) == (1, 3, 2, 3, 1)
-    assert (hours[HOUR].value, hours[HOUR].known) == (9, 1)
+    assert (first.least, first.most, first.value) == (1.0, 3.0, Decimal(2))
+    assert (first.known, first.unknown) == (3, 1)
+    assert hours[HOUR].value == Decimal(9)
 
 
 def test_roll_up__an_hour_of_nothing_known__has_no_value(store: Store) -> None:
@@ -99,7 +100,7 @@ def test_roll_up__a_late_row__is_counted_in_its_hour_and_day(store: Store) -> No
 
 def test_roll_up__random_values__as_python_says(store: Store) -> None:
     rng = random.Random(7)
-    values = {
+    values: dict[float, str | None] = {
         at: None if rng.random() < 0.2 else str(rng.randint(-50, 50))
         for at in sorted(rng.sample(range(3 * DAY), 300))
     }
@@ -113,14 +114,14 @@ def test_roll_up__random_values__as_python_says(store: Store) -> None:
                 groups[at // span * span].append(text)
         found = read(store, grain)
         assert found.keys() == groups.keys()
-        for at, texts in groups.items():
-            known = [int(text) for text in texts if text is not None]
-            point = found[at]
+        for begin, texts in groups.items():
+            known = [float(text) for text in texts if text is not None]
+            point = found[begin]
             assert point.known == len(known)
             assert point.unknown == len(texts) - len(known)
             if known:
-                bounds = (point.least, point.most, point.value)
-                assert bounds == (min(known), max(known), known[-1])
+                assert (point.least, point.most) == (min(known), max(known))
+                assert point.value == Decimal(known[-1])
 
 
 def _raw(store: Store) -> list[Point]:
