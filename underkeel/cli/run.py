@@ -1,11 +1,16 @@
 """`run`: the monitor. Its options here; what it does is in `underkeel.monitor`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from underkeel.cli.options import Globals, globals_of
 from underkeel.errors import Exit
+
+if TYPE_CHECKING:
+    from underkeel.config.load import Config
+    from underkeel.monitor.service import Wishes
+    from underkeel.store.store import Store
 
 
 def run(
@@ -24,18 +29,35 @@ def _serve(options: Globals) -> Exit:
     from underkeel.config.load import load
     from underkeel.monitor.logs import to_stderr
     from underkeel.monitor.service import Host, Wishes
-    from underkeel.store.open import open_store
 
     config = load(options.config)
     require_chains(config)
     to_stderr(as_json=options.json, scrub=config.scrub, quiet=options.quiet)
     wishes = Wishes()
     wishes.listen()
-    store = open_store(config)
+    store = _opened(config, wishes)
+    if store is None:
+        return Exit.OK
     try:
         return Host(config, store, lambda: load(options.config), wishes).run()
     finally:
         store.close()
+
+
+def _opened(config: "Config", wishes: "Wishes") -> "Store | None":
+    """Open the store, waiting for who holds it; None if the end came first."""
+    import logging
+
+    from underkeel.store.errors import Locked
+    from underkeel.store.open import open_store
+
+    while not wishes.stop.is_set():
+        try:
+            return open_store(config)
+        except Locked as error:
+            logging.getLogger(__name__).warning("%s", error)
+            wishes.stop.wait(1.0)
+    return None
 
 
 def _once(options: Globals) -> Exit:

@@ -13,7 +13,10 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
 from chain.types import Address
+from underkeel.alerts.evaluate import studied
+from underkeel.alerts.rules import rules_of
 from underkeel.config.load import Config
+from underkeel.documents.part import Part
 from underkeel.monitor.crew import Vitals, Work
 from underkeel.monitor.metrics import collector
 from underkeel.notify.channels import heartbeat_url, open_channels
@@ -43,6 +46,10 @@ STUDY_MOVE: Final = 0.03
 """A price that moved by this share has them made at once."""
 LEAST_STUDY_S: Final = 30.0
 UPKEEP_S: Final = 60.0
+OBSERVE_S: Final = 10.0
+"""How often the service and the executor are observed."""
+EXPOSURE: Final = "exposure"
+"""The study that tells which code and feeds positions stand on."""
 
 
 class Others:
@@ -74,6 +81,8 @@ class Others:
             config, store, clock=tools.clock, fence=lock.check, told=self.delivery.wake
         )
         self.upkeep = Upkeep(store, config.settings.storage.retain, lock)
+        self._rules = rules_of(config.settings)
+        self._observed_at = -OBSERVE_S
         self.server: Any = None
         self._made: Studies | None = None
 
@@ -124,6 +133,9 @@ class Others:
     def observed(self, db: Connection, now: float, dead: Mapping[str, str]) -> tuple[Observed, ...]:
         """Return what is observed of the service and of the executor."""
         settings = self._config.settings
+        if self._tools.monotonic() - self._observed_at < OBSERVE_S:
+            return ()
+        self._observed_at = self._tools.monotonic()
         steered = {chain: observations(db, chain, now) for chain in settings.chains}
         return (
             *observe_transactions(db, settings, now, more=steered),
@@ -178,11 +190,19 @@ class Others:
                 return
             vitals.beat()
             try:
-                with self._store.writing() as db:
-                    self._lock.check(db)
-                    documents.put(db, kind, chain, document, at=self._tools.clock())
+                self._keep(kind, chain, document)
             except StoreError as error:
                 log.warning("the %s could not be stored: %s", kind, error)
+
+    def _keep(self, kind: str, chain: str, document: Part) -> None:
+        now = self._tools.clock()
+        body = document.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        with self._store.writing() as db:
+            self._lock.check(db)
+            documents.put(db, kind, chain, body, at=now)
+            outcome = studied(db, self._rules, body, now) if kind == EXPOSURE else None
+        if outcome is not None:
+            self.wake(messages=outcome.messages > 0)
 
 
 def _prices(reports: Sequence[ChainReport]) -> dict[tuple[str, str, str], int]:

@@ -19,7 +19,23 @@ def crowd(anvil: World[Anvil]) -> Iterator[Crowd]:
         yield open_crowd(anvil, wallets=1, markets=2)
 
 
+@pytest.fixture(scope="module")
+def served(crowd: Crowd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with opened(crowd.world, crowd, tmp_path_factory.mktemp("served")) as place:
+        place.start()
+        place.read_to(place.mine())
+        yield place
+
+
+@pytest.fixture
+def running(served: Place) -> Iterator[Place]:
+    """A service that several tests torment; each leaves it and the price as they were."""
+    served.receiver.got.clear()
+    yield served
+    served.settled()
+
+
 @pytest.fixture
 def place(crowd: Crowd, tmp_path: Path) -> Iterator[Place]:
-    with crowd.world.node.rollback(), opened(crowd.world, crowd, tmp_path) as place:
+    with opened(crowd.world, crowd, tmp_path) as place:
         yield place

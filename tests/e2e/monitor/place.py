@@ -172,8 +172,14 @@ class Place:
         )
         self.config.write_text(text)
 
-    def start(self, *args: str, await_: str = "the service runs") -> Process:
-        """Start the service and wait until it says so."""
+    def start(
+        self,
+        *args: str,
+        await_: str = "the service runs",
+        takes_over: bool = False,
+        keep: bool = False,
+    ) -> Process:
+        """Start the service and wait until it says so; with `keep` its stdout can be read."""
         clocks = self.folder / f"clocks-{len(self.processes)}"
         command = [sys.executable, "-m", "tests.e2e.monitor.entry", "--config", str(self.config)]
         env = {
@@ -186,13 +192,22 @@ class Place:
         }
         popen = subprocess.Popen(
             [*command, "run", *args], env=env, cwd=self.folder, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE if keep else subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
         process = Process(popen, clocks=clocks)
         self.processes.append(process)
+        if takes_over:
+            process.wait_for("standing by")
+            process.advance(0, 60)  # the other's silence has lasted long enough
         if await_:
             process.wait_for(await_)
         return process
+
+    @property
+    def pages(self) -> str:
+        """Return the line that says where the newest process serves its pages."""
+        (process, *_) = reversed(self.processes)
+        return next(line for line in process.lines if "pages at" in line)
 
     def fall(self) -> int:
         """Let the price fall in a block of its own; return its number."""
@@ -227,7 +242,13 @@ class Place:
             seconds,
             lambda: f"{self.receiver.states(rule)} and not {states}\n{self.log()}",
         )
-        assert self.receiver.states(rule) == list(states)
+        found = self.receiver.states(rule)
+        assert found == list(states), f"{found} and not {states}\n{self.log()}"
+
+    def settled(self) -> None:
+        """Wait until every receipt is written."""
+        open_ = "select 1 from notifications where status in ('waiting', 'sending')"
+        until(lambda: not self.query(open_), 30, self.log)
 
     def state(self, rule: str = "hf") -> set[str]:
         """Return the states of a rule's alerts that are not ok."""
