@@ -149,9 +149,10 @@ class Lane:
             return [], POLL_S
         if due > 0:
             return [], min(due, POLL_S)
-        now, longest = self._times.wall(), self._longest()
+        longest = self._longest()
         with self._store.writing() as db:
             self._fence(db)
+            now = self._times.wall()
             queue.recover(db, name, who=self._who, now=now, longest=longest)
             claims = queue.claim(
                 db, name, who=self._who, now=now, until=now + longest, most=self._most(db)

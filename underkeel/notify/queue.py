@@ -25,6 +25,7 @@ FAILED: Final = "failed"
 SERVICE: Final = "run/"
 """How the holders begin that have the service's lock: of those, only one can be alive."""
 LOOKED_AT: Final = 1_000
+SLACK_S: Final = 120.0
 CUT_OFF: Final = "the process ended before the answer was noted"
 
 _n = notifications.c
@@ -169,9 +170,10 @@ def recover(db: Connection, channel: str, *, who: str, now: float, longest: floa
     """Let messages wait again whose sender is gone; each may have arrived. Returns how many.
 
     With the service's lock, every other sender of the service is gone; others are when their time
-    is up, or further off than `longest` seconds, which only a clock put back can make it.
+    is up, or further off than `longest` seconds and some, which only a clock put back can make it.
     """
-    gone: ColumnElement[bool] = or_(_n.held_until <= now, _n.held_until > now + longest)
+    far = now + longest + SLACK_S  # `now` may be older than the claim: a transaction is waited for
+    gone: ColumnElement[bool] = or_(_n.held_until <= now, _n.held_until > far)
     if who.startswith(SERVICE):
         gone = or_(gone, _n.holder.like(SERVICE + "%"))
     where = and_(_n.channel == channel, _n.status == SENDING, gone)
