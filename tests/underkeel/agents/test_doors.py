@@ -1,4 +1,4 @@
-"""The two doors: stdio of a real process, and HTTP that asks for a token and turns pages away."""
+"""HTTP that asks for a token and turns pages away; stdio is in tests/e2e/test_agents.py."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from typer.testing import CliRunner
 
-from tests.underkeel.agents.build import talk
 from tests.underkeel.steer.build import config
 from underkeel.agents.http import MOST_BODY, application, token_of
 from underkeel.agents.server import server
@@ -74,17 +73,6 @@ async def look(client: Client) -> tuple[list[str], Any]:
     (content,) = result.content
     assert content.type == "text"
     return names, json.loads(content.text)["data"]
-
-
-@pytest.mark.loopback
-def test_stdio__real_process__speaks_and_ends_with_its_input(
-    keel: Config, environ: dict[str, str]
-) -> None:
-    started = StdioServerParameters(command=sys.executable, args=line(keel), env=environ)
-    names, data = talk(started, look)
-    assert names[0] == "overview"
-    assert names[-1] == "propose_plan"
-    assert data["mode"] == "dry-run"
 
 
 @pytest.mark.loopback
