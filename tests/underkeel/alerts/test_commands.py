@@ -157,6 +157,6 @@ def test_by__nobody_named__whoever_is_logged_in(
     def nobody() -> str:
         raise KeyError("uid not found")
 
-    monkeypatch.setattr(alerting.getpass, "getuser", nobody)
+    monkeypatch.setattr("getpass.getuser", nobody)
     run("ack", ids[0])
     assert "command line looks after it" in " ".join(run("list").stdout.split())

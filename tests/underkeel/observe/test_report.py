@@ -89,7 +89,8 @@ def test_observe__part_unread__everything_of_it_is_unknown_with_the_cause() -> N
         assert one.value is None
         assert "eMode: reverted" in one.cause
     unknown = only(found, "position_unknown")
-    assert (unknown.value, unknown.note) == (1, "eMode: reverted")
+    assert unknown.value == 1
+    assert unknown.note == "eMode: reverted"
 
 
 def test_observe__not_verified__is_unknown_and_says_why() -> None:
@@ -113,7 +114,7 @@ def test_observe__no_price__worth_is_unknown_and_names_the_token() -> None:
 def test_observe__only_some__nothing_of_the_others() -> None:
     found = observe(report(), config(), NOW, only=frozenset({loan().id}))
     assert {dict(one.labels).get("position") for one in found.observations} == {None, loan().id}
-    assert found.scope.only == {loan().id}
+    assert found.scope.only == frozenset({loan().id})
 
 
 def balance(*legs: Leg, **more: Any) -> Observed:
@@ -214,7 +215,8 @@ def test_absent__market_unread__its_series_are_unknown(owner: Any) -> None:
     assert not [of for _, of in gone if dict(of).get("position") == held.id]
     market = labels(chain="main", protocol="aave-v3", market="Core")
     unread = by(after, "market_unread")[market]
-    assert (unread.value, unread.note) == (1, "reverted")
+    assert unread.value == 1
+    assert unread.note == "reverted"
     assert only(after, "chain_worst_health").value is None
 
 
