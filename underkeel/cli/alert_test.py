@@ -41,7 +41,7 @@ def send_tests(options: Globals, wanted: Sequence[str], *, every: bool) -> Exit:
     from underkeel.cli.output import console, print_document
     from underkeel.config.load import load
     from underkeel.config.problems import did_you_mean
-    from underkeel.documents.build import utc
+    from underkeel.documents.build import integer, moment
     from underkeel.documents.channels import AlertTestDocument, ChannelTest
     from underkeel.notify.channels import open_channels
     from underkeel.notify.trial import try_channel
@@ -68,9 +68,9 @@ def send_tests(options: Globals, wanted: Sequence[str], *, every: bool) -> Exit:
             channel=name,
             place=channels[name].place,
             id=trial.id,
-            at=utc(trial.at),
+            at=moment(trial.at),
             outcome=trial.outcome.verdict.value,
-            code=None if trial.outcome.code is None else str(trial.outcome.code),
+            code=integer(trial.outcome.code),
             cause=trial.outcome.cause or None,
             took_s=round(trial.took_s, 3),
         )
@@ -78,7 +78,7 @@ def send_tests(options: Globals, wanted: Sequence[str], *, every: bool) -> Exit:
     ]
     if options.json:
         document = AlertTestDocument(
-            schema="underkeel.alert-test/1", generated_at=utc(time.time()), tests=tests
+            schema="underkeel.alert-test/1", generated_at=moment(time.time()), tests=tests
         )
         print_document(document)
     else:
