@@ -11,6 +11,7 @@ from underkeel.config.load import load
 from underkeel.config.markets import adapters
 from underkeel.config.mcp import McpTable
 from underkeel.config.model import ChainTable, HistoryTable, PriceTable, Settings, WalletTable
+from underkeel.config.monitor import MonitorTable
 from underkeel.config.signing import PolicyTable, SignerTable
 from underkeel.config.storage import StorageTable
 from underkeel.documents.page import page
@@ -56,6 +57,7 @@ def test_cli_page__every_command_and_option_and_exit_code__is_there() -> None:
         ("`[heartbeat]`", HeartbeatTable),
         ("`[history]`", HistoryTable),
         ("`[mcp]`", McpTable),
+        ("`[monitor]`", MonitorTable),
     ],
 )
 def test_config_page__every_key__has_its_row(title: str, model: type) -> None:

@@ -15,13 +15,10 @@ class MonitorTable(Table):
         default=None, description="Least time between two readings of a chain; none: each block."
     )
     calm_every: Duration = Field(
-        default=60, description="The same while every position is far from its liquidation."
+        default=60, description="The same while every position is far from every threshold."
     )
     near: Annotated[float, Field(gt=1, le=100)] = Field(
-        default=1.5, description="Health below which a position is near: read each block."
-    )
-    calm: Annotated[float, Field(gt=1, le=100)] = Field(
-        default=3.0, description="Health from which on a chain may be read each `calm_every`."
+        default=1.5, description="The health that matters where no rule names a higher one."
     )
     refresh: Duration = Field(
         default=30, description="Longest time until a position far from danger is judged anew."

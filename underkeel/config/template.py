@@ -18,7 +18,7 @@ chain_id = {chain_id}                 # checked against what every endpoint says
 # In order of preference. A URL with a key in it is better kept out of this file:
 # "env:NAME" reads the environment or .env beside this file, "file:PATH" a secret file.
 rpc = {rpc}
-# ws = "env:ETH_WS"                   # new heads; so far only doctor checks it
+# ws = "env:ETH_WS"                   # says when there is a new head
 # quorum = 2                          # endpoints that must give the same answers
 # max_block_age = "60s"               # an older head is stale
 # max_price_age = "24h"               # an older price is stale, whatever its feed promises
@@ -167,6 +167,17 @@ ALERTS: Final = """
 # enabled = false
 """
 
+MONITOR: Final = """
+# [monitor]                           # how often `underkeel run` reads: docs/monitor.md
+# every = "12s"                       # least time between two readings; each block if none
+# calm_every = "60s"                  # the same while all is far from every threshold
+# near = 1.5                          # the health that matters where no rule names a higher one
+# refresh = "30s"                     # a position far from danger is judged anew at least so often
+# discover_every = "5m"               # how often logs are searched for new positions
+# document_every = "0s"               # least time between two stored documents
+# poll = "2s"                         # how often heads are asked for without ws; by network if none
+"""
+
 HISTORY: Final = """
 # [history]
 # days = 365                          # how far back prices are looked at
@@ -191,5 +202,5 @@ def config_text(name: str, chain_id: int, rpc: Sequence[str], wallets: Mapping[s
     chain = CHAIN.replace("{name}", name).replace("{chain_id}", str(chain_id))
     chain = chain.replace("{rpc}", json.dumps(list(rpc), ensure_ascii=False))
     listed = [WALLET.format(name=n, address=a) for n, a in wallets.items()]
-    later = (SIGNING, CHANNELS, WEB, MCP, ALERTS, HISTORY, PLAN)
+    later = (SIGNING, MONITOR, CHANNELS, WEB, MCP, ALERTS, HISTORY, PLAN)
     return HEAD + chain + ("".join(listed) or NO_WALLET) + "".join(later)

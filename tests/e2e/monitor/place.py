@@ -115,8 +115,8 @@ class Process:
         self._reader = threading.Thread(target=read, daemon=True)
         self._reader.start()
 
-    def says(self, text: str) -> bool:
-        return any(text in line for line in self.lines)
+    def says(self, text: str, since: int = 0) -> bool:
+        return any(text in line for line in self.lines[since:])
 
     def wait_for(self, text: str, seconds: float = 30.0) -> None:
         """Wait until a line of its log holds a text."""
