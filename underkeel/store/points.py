@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from underkeel.store.grains import DAILY, DAY, GRAINS, HOURLY, RAW, Grain
-from underkeel.store.samples import newest
+from underkeel.store.samples import read_newest
 from underkeel.store.tables import series
 
 BUCKETS: Final = 200
@@ -68,14 +68,13 @@ def find(
 
 def latest(db: Connection, chain: str) -> tuple[Newest, ...]:
     """Return the newest value of every series of a chain, unthinned."""
-    values = newest(db, chain)
+    values = read_newest(db, chain)
     query = select(series).where(series.c.chain == chain).order_by(series.c.id)
     found = []
     for row in db.execute(query):
         if row.id in values:
             at, value, cause = values[row.id]
-            exact = None if value is None else Decimal(value)
-            found.append(Newest(_series(row), at, exact, cause))
+            found.append(Newest(_series(row), at, value, cause))
     return tuple(found)
 
 
