@@ -10,11 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import delete, insert, update
 
 from chain.types import BlockRef
 from executor.journal import tables as journal
 from tests.e2e.web import documents as made
+from underkeel.alerts.engine import Phase, State
 from underkeel.config.load import Config, load
 from underkeel.documents.models import RiskDocument
 from underkeel.observe.types import Observation
@@ -91,6 +93,11 @@ class Harbour:
             )
             chains.put(db, _state(chain, document, now))
 
+    def silence_base(self) -> None:
+        """Let the second chain be as it was at first: read two hours ago, and down since."""
+        with self.store.writing() as db:
+            _base(db, self.at)
+
     def fire(self, key: str, **changes: Any) -> None:
         """Write an alert, firing unless told otherwise, and the event that says so."""
         row = alert(key, time.time(), **changes)
@@ -149,9 +156,10 @@ def alert(key: str, now: float, **changes: Any) -> AlertRow:
         "silenced": "",
         "inhibited": "",
         "block_number": 21_400_000,
-        "body": "{}",
     }
-    return AlertRow(**given | changes)
+    given |= changes
+    state = State(Phase(given["state"]), given["since"])
+    return AlertRow(**given, body=orjson.dumps(state).decode())
 
 
 @contextmanager
@@ -185,23 +193,10 @@ def _fill(store: Store, now: int) -> None:
     journal.metadata.create_all(store.engine)
     with store.writing() as db:
         documents.put(db, "risk", "ethereum", ethereum, at=now, block_number=21_400_000)
-        documents.put(db, "risk", "base", made.base(now - 7_200), at=now - 7_200)
         documents.put(db, "ladder", "", made.ladder(now - 40, ethereum), at=now - 40)
         documents.put(db, "exposure", "", made.exposure(now - 300, ethereum), at=now - 300)
         chains.put(db, _state("ethereum", ethereum, now))
-        chains.put(
-            db,
-            chains.ChainState(
-                "base",
-                8453,
-                "down",
-                "no endpoint answers: connection refused",
-                23_100,
-                made.HASH,
-                now - 7_200,
-                success_at=now - 7_200.0,
-            ),
-        )
+        _base(db, now)
         alerts.put(
             db,
             [
@@ -240,6 +235,21 @@ def _fill(store: Store, now: int) -> None:
         _measured(db, now, ethereum)
         _proposed(db, now, ethereum)
         _journal(db, now)
+
+
+def _base(db: Any, now: int) -> None:
+    documents.put(db, "risk", "base", made.base(now - 7_200), at=now - 7_200)
+    down = chains.ChainState(
+        "base",
+        8453,
+        "down",
+        "no endpoint answers: connection refused",
+        23_100,
+        made.HASH,
+        now - 7_200,
+        success_at=now - 7_200.0,
+    )
+    chains.put(db, down)
 
 
 EVENTS = (

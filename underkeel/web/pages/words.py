@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 from typing import Final
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from risk.types import Status
@@ -153,6 +154,11 @@ def identity(text: str) -> str:
 def beside(protocol: str, owner: str, owner_name: str | None, chain: str) -> str:
     """Return what stands below a position's title: whose, where, and by which adapter."""
     return f"{whose(owner, owner_name)} on {chain} · {protocol}"
+
+
+def page_of(position: str) -> str:
+    """Return where a position's own page is."""
+    return f"/positions/{quote(position, safe=':')}"
 
 
 def part(position: str) -> str:

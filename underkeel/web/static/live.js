@@ -137,6 +137,19 @@
     image.src = "/static/favicon.svg";
   };
 
+  // What is not a page, such as a problem told as JSON, never takes a page's place.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const response = event.detail.ctx.response;
+    if (!response || (response.headers.get("Content-Type") || "").startsWith("text/html")) return;
+    event.preventDefault();
+    let why = `the service answered ${response.status}`;
+    try {
+      why = JSON.parse(event.detail.ctx.text).detail || why;
+    } catch { /* no more is known */ }
+    if (response.status === 401 || response.status === 403) gone("Load the page again, to log in or to go on.");
+    else toast({ severity: "warning", text: `Not done: ${why}` });
+  });
+
   const settle = () => {
     window.underkeelTick();
     window.underkeelTables();

@@ -10,7 +10,7 @@ from underkeel.web.pages import words
 from underkeel.web.pages.cells import Column, Row, Table, link, moment, name, number, state
 from underkeel.web.pages.cells import words as plain
 from underkeel.web.pages.views.lines import value_text
-from underkeel.web.pages.views.overview import brief
+from underkeel.web.pages.views.overview import brief, called
 
 OPEN: Final = ("firing", "acked", "unknown", "pending")
 SILENCES: Final = (("30 minutes", 1800), ("2 hours", 7200), ("8 hours", 28_800), ("1 day", 86_400))
@@ -88,7 +88,7 @@ def quiet_table(found: Sequence[Alert], zone: str) -> Table:
                 (
                     words.alert_state(alert.state),
                     plain(name(alert.rule)),
-                    link(name(alert.title or alert.text, 200), f"/alerts/{alert.id}"),
+                    link(called(alert), f"/alerts/{alert.id}"),
                     number("–", None)
                     if alert.value is None
                     else number(value_text(alert.value, alert.unit), alert.value),
@@ -132,6 +132,7 @@ def timeline(events: Sequence[Event], zone: str) -> list[dict[str, Any]]:
                 "chain": name(event.chain or ""),
                 "wallet": name(event.wallet or ""),
                 "position": event.position,
+                "position_href": words.page_of(event.position or ""),
                 "alert": event.alert,
             }
         )

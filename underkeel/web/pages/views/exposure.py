@@ -257,7 +257,7 @@ def positions(found: Sequence[ExposedPosition], names: Mapping[str, str]) -> Tab
                 (
                     link(
                         names.get(position.id, short(position)),
-                        f"/positions/{position.id}",
+                        words.page_of(position.id),
                         f"{position.chain} · {position.protocol}",
                     ),
                     words.dollars(position.ead_usd),

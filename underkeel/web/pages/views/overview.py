@@ -73,7 +73,7 @@ def sounding(found: Nearest, bed: gauge.Bed) -> dict[str, Any]:
     cell = words.health(found.health_raw, found.health_scale)
     return {
         "id": found.id,
-        "href": f"/positions/{found.id}",
+        "href": words.page_of(found.id),
         "title": name(found.market),
         "part": words.part(found.id),
         "owner": words.whose(found.owner, found.owner_name),
@@ -94,6 +94,13 @@ def sounding(found: Nearest, bed: gauge.Bed) -> dict[str, Any]:
     }
 
 
+def called(alert: Alert) -> str:
+    """Return an alert's title; one that is calm has none, and is called by what it watches."""
+    said = alert.title or alert.text
+    rest = (alert.labels.get(key, "") for key in ("protocol", "market", "asset", "wallet", "chain"))
+    return name(said or " ".join(dict.fromkeys(part for part in (alert.rule, *rest) if part)), 300)
+
+
 def brief(alert: Alert, zone: str) -> dict[str, Any]:
     """Return an alert as lists show it."""
     since = words.epoch(alert.since)
@@ -102,13 +109,14 @@ def brief(alert: Alert, zone: str) -> dict[str, Any]:
         "id": alert.id,
         "href": f"/alerts/{alert.id}",
         "rule": name(alert.rule),
-        "title": name(alert.title or alert.text, 300),
+        "title": called(alert),
         "text": name(alert.text, 500),
         "cause": name(alert.cause or "", 300),
         "severity": words.severity(alert.severity),
         "state": words.alert_state(alert.state),
         "since": moment(since, words.clock(since, zone)),
         "position": alert.position,
+        "position_href": words.page_of(alert.position or ""),
         "chain": name(alert.chain or ""),
         "silenced": alert.silenced_by,
         "inhibited": name(alert.inhibited_by or ""),
@@ -170,7 +178,9 @@ def _wallets(document: OverviewDocument) -> Table:
                     number(wallet.positions, int(wallet.positions)),
                     words.dollars(
                         wallet.equity_usd,
-                        f"a part is unknown; {words.dollars(wallet.priced_usd).text} is priced",
+                        f"a part is unknown; {words.dollars(wallet.priced_usd).text} is priced"
+                        if wallet.priced_usd
+                        else "nothing of it was read, or has a price",
                     ),
                     number("–", None)
                     if worst is None

@@ -119,7 +119,7 @@ def title(position: Position) -> Cell:
     below = words.beside(
         position.protocol, position.owner, position.owner_name, name(position.chain)
     )
-    return link(text, f"/positions/{position.id}", below)
+    return link(text, words.page_of(position.id), below)
 
 
 def sums(position: Position) -> tuple[Cell, Cell]:

@@ -123,7 +123,7 @@ def healths(plan: PlanPart, id: str) -> list[dict[str, Any]]:
             continue
         found.append(
             {
-                "href": f"/positions/{before.id}",
+                "href": words.page_of(before.id),
                 "title": name(before.market),
                 "before": words.health(before.health_raw, before.health_scale, "not known"),
                 "after": plain("closed")
@@ -159,7 +159,7 @@ def legs(plan: PlanPart, id: str) -> Table:
                 (
                     link(
                         name(position.market),
-                        f"/positions/{position.id}",
+                        words.page_of(position.id),
                     ),
                     plain(key[1]),
                     address(held.asset, held.symbol),

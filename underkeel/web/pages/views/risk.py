@@ -50,7 +50,7 @@ def called(position: LadderPosition) -> Cell:
     below = words.beside(
         position.protocol, position.owner, position.owner_name, name(position.chain)
     )
-    return link(text, f"/positions/{position.id}", below)
+    return link(text, words.page_of(position.id), below)
 
 
 def ladder(document: LadderDocument) -> Table:
