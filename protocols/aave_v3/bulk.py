@@ -28,8 +28,8 @@ from protocols.aave_v3 import market as markets
 from protocols.aave_v3 import storage as storing
 from protocols.aave_v3.account import Category
 from protocols.aave_v3.batch import Batch
-from protocols.aave_v3.columns import Columns, Kind
-from protocols.aave_v3.gathering import GONE, Cell, Gathering
+from protocols.aave_v3.columns import Columns
+from protocols.aave_v3.gathering import EVERY, GONE, Cell, Gathering
 from protocols.aave_v3.layouts import Layouts
 from protocols.aave_v3.lens import Row, Run
 from protocols.aave_v3.market import Broken, Listed, Pool
@@ -118,7 +118,7 @@ def read_columns(
     if first is not None:
         place = {one.reserve.asset: i for i, one in enumerate(reserves)}
         places = np.array([place.get(row.asset, GONE) for row in first.reserves], np.uint16)
-        kinds = tuple(Kind) if storage is None else storing.BESIDE
+        kinds = EVERY if storage is None else storing.BESIDE
         for run in runs:
             cells += found.take(run, pool.rules, places, kinds)
         for start, count, cause in failed:

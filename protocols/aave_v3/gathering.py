@@ -17,6 +17,7 @@ from protocols.aave_v3.state import EMode
 
 GONE: Final = 0xFFFF
 """The place of a reserve that is not among those that could be read."""
+EVERY: Final = tuple(Kind)
 _LOW: Final = (1 << 64) - 1
 _STABLE: Final = (Kind.STABLE, Kind.STABLE_RATE, Kind.STABLE_SINCE)
 _DISCOUNT: Final = (Kind.DISCOUNT, Kind.PREVIOUS_INDEX)
@@ -57,7 +58,7 @@ class Gathering:
         return checksum("0x" + self.accounts[row].tobytes().hex())
 
     def take(
-        self, run: Run, rules: Rules, places: U16, kinds: Sequence[Kind] = tuple(Kind)
+        self, run: Run, rules: Rules, places: U16, kinds: Sequence[Kind] = EVERY
     ) -> list[Cell]:
         """Take a run of the lens in; return the amounts, of `kinds`, that it could not read.
 
@@ -226,7 +227,7 @@ class Gathering:
 
 
 def meant(
-    rules: Rules, reserves: Sequence[Listed], kinds: Sequence[Kind] = tuple(Kind)
+    rules: Rules, reserves: Sequence[Listed], kinds: Sequence[Kind] = EVERY
 ) -> NDArray[np.bool_]:
     """Return by place and kind whether this release knows such an amount; the last place is none.
 
