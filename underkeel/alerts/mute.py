@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 from underkeel.alerts.board import Card
 from underkeel.config.alerts import RANK, InhibitTable
+from underkeel.store.alerts import AlertRow
 from underkeel.store.silences import Silence
 
 
@@ -12,12 +13,7 @@ def silenced(card: Card, silences: Sequence[Silence]) -> str:
     """Return the id of the first silence that holds for an alert; empty where none does."""
     if not silences:
         return ""
-    given = {
-        **card.labels,
-        "rule": card.rule.id,
-        "alert": card.key,
-        "severity": card.severity,
-    }
+    given = {**card.labels, "rule": card.rule.id, "alert": card.key, "severity": card.severity}
     for silence in silences:
         if matches(silence.matchers, given):
             return str(silence.id)
@@ -31,11 +27,15 @@ def matches(matchers: Mapping[str, str], given: Mapping[str, str]) -> bool:
     )
 
 
+def given_of(row: AlertRow) -> dict[str, str]:
+    """Return what a silence, or a person, can name a stored alert by."""
+    return {**row.labels, "rule": row.rule, "alert": row.key, "severity": row.severity}
+
+
 class Inhibitors:
     """The alerts that fire and have something to say about others, the worst first.
 
-    One that is inhibited itself inhibits nothing, and neither does one that nobody is told of:
-    somebody always hears of it.
+    One that is inhibited itself inhibits nothing, and neither does one whose rule tells nobody.
     """
 
     def __init__(self, cards: Iterable[Card]) -> None:

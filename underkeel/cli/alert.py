@@ -25,10 +25,6 @@ def _silence_ids(incomplete: str) -> Iterator[tuple[str, str]]:
     return silence_ids(incomplete)
 
 
-AlertId = Annotated[
-    str, typer.Argument(metavar="ID", help="An alert, or how its id begins.",
-                        autocompletion=_alert_ids),
-]  # fmt: skip
 SilenceId = Annotated[int, typer.Argument(metavar="ID", autocompletion=_silence_ids)]
 
 
@@ -50,13 +46,20 @@ def alert_list(
 @alert_app.command("ack")
 def alert_ack(
     ctx: typer.Context,
-    alert: AlertId,
+    which: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ID|LABEL=VALUE…",
+            help="An alert, or how its id begins; or labels: all that fire and have them.",
+            autocompletion=_alert_ids,
+        ),
+    ],
     by: Annotated[str | None, typer.Option(help="Who looks after it.", show_default=False)] = None,
 ) -> None:
-    """Say that somebody looks after an alert: no more reminders, no escalation."""
-    from underkeel.cli.alerting import ack_alert
+    """Say that somebody looks after alerts: no more reminders, no escalation."""
+    from underkeel.cli.alerting import ack_alerts
 
-    raise typer.Exit(ack_alert(globals_of(ctx), alert, by))
+    raise typer.Exit(ack_alerts(globals_of(ctx), which, by))
 
 
 @alert_app.command("silence")

@@ -10,8 +10,10 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import Connection
 
 from underkeel.alerts import acts
+from underkeel.alerts.mute import given_of, matches
 from underkeel.alerts.words import duration
 from underkeel.cli.format import local_time
 from underkeel.cli.options import Globals
@@ -59,13 +61,20 @@ def list_alerts(options: Globals, *, every: bool, rule: str | None, chain: str |
     return Exit.ATTENTION if bad else Exit.OK
 
 
-def ack_alert(options: Globals, prefix: str, by: str | None) -> Exit:
-    """Acknowledge the alert whose id begins so."""
+def ack_alerts(options: Globals, wanted: Sequence[str], by: str | None) -> Exit:
+    """Acknowledge one alert, or all that match."""
     with _store(load(options.config)) as store, store.writing() as db:
-        row = _one(alerts.named(db, prefix), prefix)
-        if not acts.ack(db, row.key, by or _me(), store.clock()):
-            raise AppError(f"{row.key[:SHOWN_ID]} is {row.state}: there is nothing to acknowledge")
-    return _said(options, "ack", f"acknowledged: {row.title}", row.key)
+        match = _matchers(db, wanted)
+        named = match.get("alert")
+        rows = [*alerts.some(db, [named]).values()] if named else [*alerts.live(db).values()]
+        rows = [row for row in rows if matches(match, given_of(row))]
+        now, who = store.clock(), by or _me()
+        done = [row for row in rows if acts.ack(db, row.key, who, now)]
+    if not done:
+        why = f"{rows[0].key[:SHOWN_ID]} is {rows[0].state}" if rows else "nothing matches"
+        raise AppError(f"{why}: there is nothing to acknowledge")
+    text = done[0].title if len(done) == 1 else f"{len(done)} alerts"
+    return _said(options, "ack", f"acknowledged: {text}", done[0].key if named else None)
 
 
 def silence_alerts(
@@ -79,14 +88,7 @@ def silence_alerts(
     if not wanted:
         raise UsageError("what to silence is missing; give LABEL=VALUE, or an alert's id")
     with _store(load(options.config)) as store, store.writing() as db:
-        match = {}
-        for text in wanted:
-            name, equals, value = text.partition("=")
-            if not equals:
-                name, value = "alert", _one(alerts.named(db, text), text).key
-            if name not in MATCHERS:
-                raise UsageError(f"{name!r} is no label; {did_you_mean(name, MATCHERS)}")
-            match[name] = value
+        match = _matchers(db, wanted)
         now = store.clock()
         try:
             made = acts.silence(db, match, now + seconds(lasts), by or _me(), why, now)
@@ -154,6 +156,19 @@ def _store(config: Config) -> Iterator[Store]:
         store.close()
 
 
+def _matchers(db: Connection, wanted: Sequence[str]) -> dict[str, str]:
+    """Return what is asked for by labels, or by an alert's id."""
+    match = {}
+    for text in wanted:
+        name, equals, value = text.partition("=")
+        if not equals:
+            name, value = "alert", _one(alerts.named(db, text), text).key
+        if name not in MATCHERS:
+            raise UsageError(f"{name!r} is no label; {did_you_mean(name, MATCHERS)}")
+        match[name] = value
+    return match
+
+
 def _one(found: Sequence[alerts.AlertRow], prefix: str) -> alerts.AlertRow:
     if len(prefix) < LEAST_ID:
         raise UsageError(f"{prefix!r} is too short for an id; give at least {LEAST_ID} characters")
@@ -171,7 +186,7 @@ def _me() -> str:
         return "command line"
 
 
-def _said(options: Globals, action: str, text: str, id_: str) -> Exit:
+def _said(options: Globals, action: str, text: str, id_: str | None) -> Exit:
     if options.json:
         print_document(
             ActionDocument.model_validate(

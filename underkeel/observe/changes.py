@@ -5,14 +5,15 @@ vault) each rule with its value, and the changes of the last week. What is not r
 a rule keeps its last known value until it is read again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from protocols.aave_v3.state import AaveAccount, EMode, Reserve
 from protocols.compound_v2.state import CMarket, CompoundAccount
-from protocols.erc4626.state import VaultHolding
+from protocols.erc4626.state import MetaMorpho, VaultHolding
 from protocols.morpho_blue.state import MorphoPosition
 from protocols.types import Position
 from underkeel.observe.types import Observation
@@ -40,54 +41,41 @@ class Subject:
     """The same as long as it is the same: protocol, root and address or number."""
 
 
-def facts_of(position: Position) -> Iterator[tuple[Subject, Facts]]:
-    """Yield the rules that one position shows of its market."""
+def facts_of(position: Position, seen: set[str] | None = None) -> Iterator[tuple[Subject, Facts]]:
+    """Yield the rules that one position shows of its market, each subject once.
 
-    def subject(name: str, part: str) -> Subject:
+    `seen` are the subjects that other positions showed already: they say the same.
+    """
+    done: set[str] = set() if seen is None else seen
+    for name, part, facts in _shown(position):
         key = f"{position.protocol}:{position.root}:{part}"
-        return Subject(position.protocol, position.market, name, key)
+        if key not in done:
+            done.add(key)
+            yield Subject(position.protocol, position.market, name, key), facts()
 
+
+def _shown(position: Position) -> Iterator[tuple[str, str, Callable[[], Facts]]]:
+    """Yield name, place and facts of each subject; the facts are made only where they are new."""
     if position.version:
-        yield subject(position.market, "rules"), {"version of the rules": position.version}
+        yield position.market, "rules", lambda: {"version of the rules": position.version}
     state = position.state
     if isinstance(state, AaveAccount):
         for holding in state.holdings:
             one = holding.reserve
-            yield subject(one.symbol, one.asset), _reserve(one)
+            yield one.symbol, one.asset, partial(_reserve, one)
         if state.emode is not None:
             number = state.emode.category
-            yield subject(f"e-mode {number}", f"emode:{number}"), _emode(state.emode)
+            yield f"e-mode {number}", f"emode:{number}", partial(_emode, state.emode)
     elif isinstance(state, CompoundAccount):
         for held in state.holdings:
             market = held.market
-            yield subject(market.symbol, market.ctoken), _ctoken(market)
-        yield (
-            subject("Comptroller", state.comptroller),
-            {
-                "close factor": _wad(state.close_factor),
-                "liquidation incentive": _wad(state.incentive),
-                "seizing paused": _yes(state.seize_paused),
-            },
-        )
+            yield market.symbol, market.ctoken, partial(_ctoken, market)
+        yield "Comptroller", state.comptroller, partial(_comptroller, state)
     elif isinstance(state, MorphoPosition):
         if state.oracle is not None and state.oracle.parts is not None:
-            yield subject(position.market, state.market_id), {ORACLE: _feeds(state)}
+            yield position.market, state.market_id, partial(_feeds, state)
     elif isinstance(state, VaultHolding) and state.metamorpho is not None:
-        vault = state.metamorpho
-        yield (
-            subject(position.market, state.vault),
-            {
-                "fee": _wad(vault.fee),
-                "owner": vault.owner,
-                "curator": vault.curator,
-                "guardian": vault.guardian,
-                "timelock": f"{vault.timelock_s} s",
-                "timelock to come": "none"
-                if vault.pending_timelock_s is None
-                else f"{vault.pending_timelock_s} s",
-                "guardian to come": vault.pending_guardian or "none",
-            },
-        )
+        yield position.market, state.vault, partial(_metamorpho, state.metamorpho)
 
 
 def compared(
@@ -99,14 +87,11 @@ def compared(
     if before and before.get("version") == VERSION:
         known = {key: dict(facts) for key, facts in before["facts"].items()}
         changes = [one for one in before["changes"] if 0 <= now - one["at"] < REMEMBERED_S]
-    seen: set[tuple[str, str]] = set()
+    seen: set[str] = set()
     for position in positions:
-        for subject, facts in facts_of(position):
+        for subject, facts in facts_of(position, seen):
             was = known.setdefault(subject.key, {})
             for what, value in facts.items():
-                if (subject.key, what) in seen:
-                    continue  # another position of the same market says the same
-                seen.add((subject.key, what))
                 if what in was and was[what] != value:
                     changes.append(_change(subject, what, was[what], value, position, now))
                 was[what] = value
@@ -194,12 +179,33 @@ def _ctoken(market: CMarket) -> Facts:
     return facts
 
 
-def _feeds(state: MorphoPosition) -> str:
+def _comptroller(state: CompoundAccount) -> Facts:
+    return {
+        "close factor": _wad(state.close_factor),
+        "liquidation incentive": _wad(state.incentive),
+        "seizing paused": _yes(state.seize_paused),
+    }
+
+
+def _feeds(state: MorphoPosition) -> Facts:
     oracle = state.oracle
     assert oracle is not None  # asked before
     assert oracle.parts is not None
     leaves = (*oracle.parts.base_feeds, *oracle.parts.quote_feeds)
-    return ", ".join([oracle.address, *(leaf.feed for leaf in leaves)])
+    return {ORACLE: ", ".join([oracle.address, *(leaf.feed for leaf in leaves)])}
+
+
+def _metamorpho(vault: MetaMorpho) -> Facts:
+    pending = vault.pending_timelock_s
+    return {
+        "fee": _wad(vault.fee),
+        "owner": vault.owner,
+        "curator": vault.curator,
+        "guardian": vault.guardian,
+        "timelock": f"{vault.timelock_s} s",
+        "timelock to come": "none" if pending is None else f"{pending} s",
+        "guardian to come": vault.pending_guardian or "none",
+    }
 
 
 def _bps(value: int) -> str:

@@ -95,6 +95,14 @@ def test_ack__beginning_of_an_id__acknowledged_once(ids: list[str]) -> None:
     assert (again.exit_code, "nothing to acknowledge" in again.stderr) == (1, True)
 
 
+def test_ack__labels__all_that_fire_and_have_them(ids: list[str]) -> None:
+    missed = run("ack", "wallet=other")
+    assert (missed.exit_code, "nothing matches" in missed.stderr) == (1, True)
+    done = json.loads(run("ack", "wallet=trea*", "severity=critical", "--json").stdout)
+    assert (done["action"], done["id"]) == ("ack", None)
+    assert run("list").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("args", "text"),
     [
