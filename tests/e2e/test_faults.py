@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from world.actors import feeds
@@ -216,41 +213,6 @@ def test_process__piped__data_on_stdout_nothing_else(scene: Scene, tmp_path: Pat
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "private key" in wrong.stderr
     assert "abab" not in wrong.stderr
-
-
-def validate(out: str) -> dict[str, Any]:
-    return Ran(0, out, "").doc
-
-
-def test_demo__once_as_json__tells_and_proves(tmp_path: Path) -> None:
-    ran = command("demo", "--once", "--json", "--quiet", UNDERKEEL_CACHE_DIR=str(tmp_path))
-    assert ran.returncode == 0, ran.stderr
-    document = validate(ran.stdout)
-    assert document["schema"] == "underkeel.demo/2"
-    assert document["before"]["unknown"] == document["after"]["unknown"] == []
-    protocols = {p["protocol"] for p in document["before"]["positions"]}
-    assert protocols == {"aave-v3", "morpho-blue", "erc4626", "uniswap-v3", "wallet"}
-    fallen = [c for c in document["changes"] if c["becomes_liquidatable"]]
-    assert len(fallen) == 3
-    if document["node"] == "anvil":
-        exactly = "a real liquidation took exactly that, to the last base unit"
-        assert {c["proof"] for c in fallen} == {exactly}
-        two_are_rescued(document["rescue"], {change["id"] for change in fallen})
-    assert int(document["after"]["chains"][0]["age_s"]) < 60
-
-
-def two_are_rescued(told: dict[str, Any], fell: set[str]) -> None:
-    """Demand that both guards did what their plans said, and that only those two outlive it."""
-    assert [saved["form"] for saved in told["saved"]] == ["delegate", "module"]
-    for saved in told["saved"]:
-        assert Decimal(saved["health_before"]) < Decimal("1.1")
-        assert Decimal("1.5") <= Decimal(saved["health_after"]) < Decimal("1.50001")
-        assert saved["health_end"]["status"] == "safe"
-        assert re.fullmatch("0x[0-9a-f]{64}", saved["transaction"])
-        assert 0 < Decimal(saved["cost_usd"]) < 100
-    positions = told["end"]["positions"]
-    left = {p["id"] for p in positions if p["liquidation"]["status"] == "liquidatable"}
-    assert left == fell - {saved["id"] for saved in told["saved"]}
 
 
 def test_reorg__between_head_and_read__is_read_again_at_the_new_head(

@@ -122,7 +122,8 @@ class _Show:
             title = Text("\nOnce more, watched", style="bold underline")
             console(self._options).print(title)
         self._say("starting the service, and a receiver for its webhooks")
-        pause = (lambda _s: None) if self._asked.once else time.sleep
+        seen = self._err.is_terminal and not self._asked.once
+        pause = time.sleep if seen else (lambda _s: None)
         opened = open_live(stage, self._folder, timeline, self._asked.port or 0, pause)
         live = self._live = self._stack.enter_context(opened)
         if self._asked.open:

@@ -36,7 +36,7 @@ from underkeel.store.tables import alerts, notifications
 
 FALLS: Final = (-0.04, -0.12)
 """Against the first price: a warning, then the danger that is steered away from."""
-PATIENCE_S: Final = 90
+PATIENCE_S: Final = 180
 LOOK_S: Final = 0.05
 DRIFT: Final = 0.003
 REFRESH: Final = 200

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from executor.plan.codec import PlanUnreadable, from_data
 from executor.plan.types import Plan
-from underkeel.config.alerts import Severity
+from underkeel.alerts.rules import rules_of
 from underkeel.config.load import Config
 from underkeel.steer import rows, words
 from underkeel.steer.types import Proposal, Status
@@ -156,18 +156,15 @@ def payload(proposal: Proposal) -> dict[str, Any]:
 
 
 def to_the_outbox(config: Config) -> Tell:
-    """Return what tells the channels that a rule names for a severity."""
-    settings = config.settings
-    rules = {row.id: row for row in settings.alert}
+    """Return what tells the channels that a rule names for a severity; all, if it is none's."""
+    rules = rules_of(config.settings)
 
     def put(
         db: Connection, rule: str, severity: str, title: str, body: str,
         payload: Mapping[str, Any], dedup: str, now: float,
     ) -> None:  # fmt: skip
-        channels = tuple(settings.channels)
-        if rule in rules:
-            channels = rules[rule].notify.get(cast(Severity, severity), channels)
-        for channel in channels:
+        known = rules.by_id.get(rule)
+        for channel in rules.channels if known is None else known.notify[severity]:
             message = Message(
                 f"{dedup}:{channel}", channel, severity, title, body, dict(payload),
                 rule=rule, state="plan",
