@@ -130,8 +130,8 @@ def _waiting(store: Store) -> int:
 
 
 def firing(store: Store) -> int:
-    """Return how many alerts fire, acknowledged or not."""
-    lit = alerts.c.state.in_(("firing", "acked"))
+    """Return how many alerts fire, acknowledged or not; `info` is no alarm."""
+    lit = alerts.c.state.in_(("firing", "acked")) & (alerts.c.severity != "info")
     with store.reading() as db:
         return int(db.execute(select(func.count()).select_from(alerts).where(lit)).scalar_one())
 

@@ -118,7 +118,7 @@ class Process:
     def says(self, text: str, since: int = 0) -> bool:
         return any(text in line for line in self.lines[since:])
 
-    def wait_for(self, text: str, seconds: float = 30.0) -> None:
+    def wait_for(self, text: str, seconds: float = 90.0) -> None:
         """Wait until a line of its log holds a text."""
         until(lambda: self.says(text) or self._ended(), seconds, lambda: "\n".join(self.lines))
         assert self.says(text), "\n".join(self.lines)
@@ -230,12 +230,12 @@ class Place:
         finally:
             db.close()
 
-    def read_to(self, block: int, seconds: float = 30.0) -> None:
+    def read_to(self, block: int, seconds: float = 90.0) -> None:
         """Wait until the chain is stored up to a block."""
         query = f"select 1 from chain_states where status = 'ok' and block_number >= {block}"
         until(lambda: bool(self.query(query)), seconds, self.log)
 
-    def told(self, *states: str, rule: str = "hf", seconds: float = 30.0) -> None:
+    def told(self, *states: str, rule: str = "hf", seconds: float = 90.0) -> None:
         """Wait until exactly these messages of a rule have arrived."""
         until(
             lambda: len(self.receiver.states(rule)) >= len(states),
@@ -248,7 +248,7 @@ class Place:
     def settled(self) -> None:
         """Wait until every receipt is written."""
         open_ = "select 1 from notifications where status in ('waiting', 'sending')"
-        until(lambda: not self.query(open_), 30, self.log)
+        until(lambda: not self.query(open_), 90, self.log)
 
     def state(self, rule: str = "hf") -> set[str]:
         """Return the states of a rule's alerts that are not ok."""
@@ -260,7 +260,7 @@ class Place:
 
 
 def until(
-    true: Callable[[], object], seconds: float = 30.0, why: Callable[[], str] = lambda: ""
+    true: Callable[[], object], seconds: float = 90.0, why: Callable[[], str] = lambda: ""
 ) -> None:
     """Wait until something is true; fail with what `why` says."""
     deadline = time.monotonic() + seconds

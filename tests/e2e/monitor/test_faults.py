@@ -41,7 +41,7 @@ def test_database_locked__what_happens_meanwhile_is_told_afterwards(running: Pla
     other.close()
     running.told("firing", "resolved")
     process.wait_for("the database can be written again")
-    until(lambda: ready(running) == 200, 30, running.log)
+    until(lambda: ready(running) == 200, 90, running.log)
     assert running.receiver.twice() == 0
 
 
@@ -52,9 +52,9 @@ def test_disk_full__reading_goes_on_and_nothing_is_lost(running: Place) -> None:
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, before[1]))
     running.fall()
-    until(lambda: process.says("kept in memory", said), 30, running.log)
+    until(lambda: process.says("kept in memory", said), 90, running.log)
     running.rise()
-    until(lambda: ready(running) == 503, 30, running.log)
+    until(lambda: ready(running) == 503, 90, running.log)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
     running.mine()
     running.told("firing", "resolved")
@@ -65,19 +65,21 @@ def test_rpc_dead_for_an_hour__is_unknown_and_told_and_then_well_again(running: 
     process = running.processes[-1]
     running.proxy.script.always(faults.dropped)
     running.mine()
-    until(lambda: running.query("select 1 from chain_states where status = 'down'"), 40)
+    until(lambda: running.query("select 1 from chain_states where status = 'down'"), 90)
     process.advance(HOUR, 0)
-    until(lambda: "unknown" in running.state(), 40, running.log)
-    until(lambda: "firing" in running.state("rpc-down"), 40, running.log)
+    until(lambda: "unknown" in running.state(), 90, running.log)
+    until(lambda: "firing" in running.state("rpc-down"), 90, running.log)
     assert ready(running) == 503
     running.proxy.script.calm()
     running.read_to(running.mine(), 60)
-    until(lambda: not running.state() & {"unknown"}, 40, running.log)
+    until(lambda: not running.state() & {"unknown"}, 90, running.log)
+    running.settled()
     seen = len(running.receiver.states())
+    assert "firing" not in running.receiver.states(), "nothing was known, and nothing crossed"
     running.fall()
-    until(lambda: running.receiver.states()[seen:] == ["firing"], 40, running.log)
+    until(lambda: running.receiver.states()[seen:] == ["firing"], 90, running.log)
     running.rise()
-    until(lambda: running.receiver.states()[seen:] == ["firing", "resolved"], 40, running.log)
+    until(lambda: running.receiver.states()[seen:] == ["firing", "resolved"], 90, running.log)
     assert running.receiver.twice() == 0
 
 
@@ -86,7 +88,7 @@ def test_clock_jump__a_crossing_afterwards_is_told_once(running: Place, jump: fl
     process = running.processes[-1]
     said = len(process.lines)
     process.advance(HOUR + jump, 0)
-    until(lambda: process.says("the clock was set by", said), 30, running.log)
+    until(lambda: process.says("the clock was set by", said), 90, running.log)
     running.fall()
     running.told("firing")
     running.rise()
