@@ -93,6 +93,11 @@ class Harbour:
             )
             chains.put(db, _state(chain, document, now))
 
+    def hang_up(self) -> None:
+        """Send all listeners of the stream away; in the server's loop."""
+        for one in list(self.server._web.hub._listeners):
+            one.end()
+
     def silence_base(self) -> None:
         """Let the second chain be as it was at first: read two hours ago, and down since."""
         with self.store.writing() as db:

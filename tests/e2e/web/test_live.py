@@ -71,9 +71,7 @@ def test_connection__lost_and_found__banner_comes_and_goes(
     lost = page.locator("#lost")
     expect(lost).to_be_hidden()
     window.context.set_offline(True)
-    harbour.server._loop.call_soon_threadsafe(
-        lambda: [one.end() for one in list(harbour.server._web.hub._listeners)]
-    )
+    harbour.server._loop.call_soon_threadsafe(harbour.hang_up)
     expect(lost).to_be_visible()
     window.context.set_offline(False)
     expect(lost).to_be_hidden()
@@ -83,7 +81,7 @@ def test_connection__lost_and_found__banner_comes_and_goes(
 def test_age__older_than_allowed__says_so(open_window: Open) -> None:
     page = open_window().go("/")
     stale = page.locator(".chip-down .age")
-    expect(stale).to_contain_text("h ago")
+    expect(stale).to_contain_text("? 2 h")
     age = page.locator(".chip-ok .age")
     before = age.inner_text()
     page.wait_for_function(

@@ -84,9 +84,8 @@ def test_positions__content__is_the_api_s(open_window: Open) -> None:
 def test_position__deep_link__has_every_leg_and_all_digits(open_window: Open) -> None:
     page = open_window().go("/positions")
     document = api(page, "risk")
-    one = next(
-        p for p in document["positions"] if (p["liquidation"]["health_raw"] or "").endswith("01")
-    )
+    exact = "1010000000000000001"
+    one = next(p for p in document["positions"] if p["liquidation"]["health_raw"] == exact)
     page.locator(f'[id="position-{one["id"]}"] a').click()
     page.wait_for_url(f"**/positions/{one['id']}")
     shown = text(page)

@@ -1,10 +1,12 @@
 """Draw a page: the environment of the templates, and what every page has around it."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -28,6 +30,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.filters.update(clock=_clock, iso=_iso)
     found.globals.update(
         pages=PAGES,
         version=__version__,
@@ -36,6 +39,16 @@ def _environment() -> Environment:
         libraries=(VENDOR / ".complete").is_file(),
     )
     return found
+
+
+@pass_context
+def _clock(context: Context, at: float) -> str:
+    """Return a time in the page's zone: what stands where scripts would let an age tick."""
+    return words.clock(at, str(context.get("zone", "UTC")))
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 TEMPLATES: Final = _environment()

@@ -67,7 +67,7 @@ def _login(site: Site) -> Callable[[Request], Response]:
 
 def missing(site: Site, request: Request, what: str) -> Response:
     """Return the page that says that something is not there."""
-    return page(site, request, "", "missing.html", {"what": what}, status=404)
+    return page(site, request, "", "missing.html", {"what": what, "live": False}, status=404)
 
 
 def _get(site: Site, key: str, template: str, view: View) -> Callable[[Request], Response]:
@@ -232,12 +232,12 @@ def _post(site: Site, act: Callable[[Site, Mapping[str, str]], str]) -> Callable
         async with request.form(max_files=0, max_fields=40) as given:
             form = {k: v[:TEXTS] for k, v in given.items() if isinstance(v, str)}
         if not site.guard.may_write(request, form):
-            why = {"why": "this is not from a page of ours, or too old: load it again"}
+            why = {"why": "this is not from a page of ours: load it again", "live": False}
             return page(site, request, "", "refused.html", why, status=403)
         try:
             await run_in_threadpool(act, site, form)
         except Refusal as refusal:
-            why = {"why": refusal.detail}
+            why = {"why": refusal.detail, "live": False}
             return page(site, request, "", "refused.html", why, status=refusal.status)
         return RedirectResponse(back(form.get("back", "/")), status_code=303)
 

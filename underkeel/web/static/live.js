@@ -25,7 +25,7 @@
         return;
       }
       last = Date.now();
-      htmx.trigger(main, "reload");
+      if (main.hasAttribute("hx-get")) htmx.trigger(main, "reload");
     }, wait);
   };
 
@@ -72,7 +72,12 @@
     }, 12000);
   };
 
-  stream.addEventListener("snapshot", reload);
+  stream.addEventListener("snapshot", (event) => {
+    // what the page was made after it shows already: a new connection is told everything once
+    const at = Date.parse(parsed(event).at || "") / 1000;
+    const made = Number(document.getElementById("bell").dataset.now);
+    if (!(at <= made)) reload();
+  });
   stream.addEventListener("event", (event) => {
     const news = parsed(event);
     const id = event.detail.id || news.id;

@@ -36,7 +36,9 @@ def view(document: RiskDocument, zone: str, wanted: str = "") -> dict[str, Any]:
         "positions": _table(sorted(found, key=urgency), zone, len(document.positions)),
         "unread": unread(document.unknown),
         "totals": document.totals,
-        "worth": words.dollars(document.totals.priced_usd),
+        "worth": words.dollars(document.totals.priced_usd)
+        if document.totals.priced_usd or not document.totals.partial
+        else unknown("nothing has a price"),
     }
 
 
