@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.request
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -65,28 +65,30 @@ class Demo:
                 return
         raise AssertionError(self.said)
 
-    def left(self) -> list[str]:
-        """Return what is still there after its end: files, and servers that answer."""
-        found = [str(path) for path in self.folder.iterdir() if "underkeel" in path.name]
-        for url in self.urls:
-            with socket.socket() as probe:
-                probe.settimeout(5)
-                if probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0:
-                    found.append(url)
-        return found
 
-    def processes(self) -> list[int]:
-        """Return the processes that work in its folder."""
-        found: list[int] = []
-        for path in Path("/proc").iterdir():
-            if path.name.isdecimal():
-                try:
-                    line = (path / "cmdline").read_bytes()
-                except OSError:
-                    continue
-                if str(self.folder).encode() in line:
-                    found.append(int(path.name))
-        return found
+def left(folder: Path, urls: Iterable[str]) -> list[str]:
+    """Return what is still there after the end: files, and servers that answer."""
+    found = [str(path) for path in folder.iterdir() if "underkeel" in path.name]
+    for url in urls:
+        with socket.socket() as probe:
+            probe.settimeout(5)
+            if probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0:
+                found.append(url)
+    return found
+
+
+def processes(folder: Path) -> list[int]:
+    """Return the processes that were started with something in a folder."""
+    found: list[int] = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdecimal():
+            try:
+                line = (path / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(folder).encode() in line:
+                found.append(int(path.name))
+    return found
 
 
 @pytest.fixture
@@ -122,24 +124,39 @@ def get(url: str) -> bytes:
 
 
 def test_demo__as_json_until_told__proves_rescues_and_leaves_nothing(
-    started: Callable[..., Demo],
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    demo = started("--json")
-    demo.until("The dashboard stays at")
-    demo.until("Ctrl-C, or a termination, ends it")
-    page = demo.urls[-1]
-    assert b"Underkeel" in get(page + "/")
-    overview = json.loads(get(page + "/api/v1/overview"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    seen: list[Any] = []
+
+    def sleep(_: float) -> None:
+        """Let the price move once while it stays up, then look at its pages and end it."""
+        if not seen:
+            seen.append(None)
+            return
+        (log,) = scratch.glob("*/service.log")
+        page = re.findall(r"http://127\.0\.0\.1:\d+", log.read_text())[0]
+        seen.append(page)
+        seen.append(get(page + "/"))
+        seen.extend(json.loads(get(page + path)) for path in ("/api/v1/overview", "/api/v1/plans"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep))
+    ran = run("demo", "--json")
+    assert ran.code == 0, ran.err
+    _, page, first, overview, plans = seen
+    assert f"The dashboard stays at {page}" in " ".join(ran.err.split())
+    assert b"Underkeel" in first
     assert overview["mode"] == "live"
-    plans = json.loads(get(page + "/api/v1/plans"))["proposals"]
-    assert sorted(plan["status"] for plan in plans) == ["done", "done", "proposed"]
-    assert get(page + "/metrics").count(b"underkeel_health_factor{") >= 3
-    demo.process.terminate()
-    _, err = demo.process.communicate(timeout=60)
-    assert demo.process.returncode == 0, err
-    assert demo.left() == []
-    assert demo.processes() == []
-    document = Ran(0, demo.out.read_text(), "").doc
+    ends = sorted(plan["status"] for plan in plans["proposals"])
+    assert ends == ["done", "done", "proposed"]
+    document = ran.doc
+    assert document["dashboard"].startswith(page)
+    urls = [page, *re.findall(r"http://127\.0\.0\.1:\d+", ran.err)]
+    assert left(scratch, urls) == []
+    assert processes(scratch) == []
     proofs(document)
     timeline(document)
 
@@ -219,8 +236,8 @@ def test_demo__interrupted__ends_all_that_it_started(
     assert "stopped; all that it started has ended" in " ".join(err.split())
     assert "Traceback" not in err
     assert demo.out.read_text() == ""
-    assert demo.left() == []
-    assert demo.processes() == []
+    assert left(demo.folder, demo.urls) == []
+    assert processes(demo.folder) == []
 
 
 @dataclass
