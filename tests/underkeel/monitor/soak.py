@@ -70,8 +70,8 @@ def soak(blocks: int, seed: int) -> dict[str, Any]:
                         place.read_to(int(world.node.block()["number"], 16), 120)
                     if len(looks) < mined * LOOKS / blocks:
                         looks.append((mined, rss_mb(process.popen.pid), size_mb(place)))
-                        print(f"{mined:6} blocks  {looks[-1][1]:6.1f} MB  {looks[-1][2]:6.1f} MB",
-                              file=sys.stderr)  # fmt: skip
+                        said = f"{mined:6} blocks {looks[-1][1]:7.1f} MB {looks[-1][2]:7.1f} MB"
+                        sys.stderr.write(said + "\n")
                 place.read_to(place.mine(), 120)
             place.settled()
             until(lambda: len(place.receiver.states()) >= crossings, 60, place.log)
