@@ -21,13 +21,14 @@ from starlette.websockets import WebSocketDisconnect
 from typer.testing import CliRunner
 
 from tests.underkeel.steer.build import config
-from underkeel.agents.http import MOST_BODY, application, token_of
+from underkeel.agents.http import MOST_BODY, Gate, application, token_of
 from underkeel.agents.server import server
 from underkeel.agents.tools import Tools
 from underkeel.cli.main import app
 from underkeel.config.load import Config, load
 from underkeel.errors import ConfigError
 from underkeel.store.open import open_store
+from underkeel.web.auth import Failures
 from underkeel.web.data import Data
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -37,10 +38,14 @@ HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "app
 ROOT = Path(__file__).resolve().parents[3]
 
 
+def environment(folder: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**kept, "UNDERKEEL_STATE_DIR": str(folder / "state"), "PYTHONPATH": str(ROOT)}
+
+
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {**kept, "UNDERKEEL_STATE_DIR": str(tmp_path / "state"), "PYTHONPATH": str(ROOT)}
+    return environment(tmp_path)
 
 
 @pytest.fixture
@@ -109,13 +114,25 @@ def test_http__real_process__answers_who_shows_the_token(
     assert TOKEN not in said
 
 
-@pytest.fixture
-def http(keel: Config, environ: dict[str, str]) -> Iterator[TestClient]:
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gate, TestClient]]:
+    folder = tmp_path_factory.mktemp("gate")
+    environ = environment(folder)
+    keel = prepared(folder, environ)
     store = open_store(keel, environ=environ)
-    made = server(Tools(Data(store, keel, environ=environ)), None)
-    with TestClient(application(made, TOKEN), base_url="http://127.0.0.1:8898") as client:
-        yield client
+    found = application(server(Tools(Data(store, keel, environ=environ)), None), TOKEN)
+    with TestClient(found, base_url="http://127.0.0.1:8898") as client:
+        yield found, client
     store.close()
+
+
+@pytest.fixture
+def http(gate: tuple[Gate, TestClient]) -> TestClient:
+    """Return a client of a door at which nobody has failed yet."""
+    found, client = gate
+    found.failures = Failures()
+    client.cookies.clear()
+    return client
 
 
 def test_http__token__is_let_in(http: TestClient) -> None:

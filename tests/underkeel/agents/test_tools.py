@@ -50,6 +50,15 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     found.store.close()
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Return a desk that nobody writes to any more."""
+    found = Desk.open(tmp_path_factory.mktemp("filled"))
+    fill(found)
+    yield found
+    found.store.close()
+
+
 def made(desk: Desk, *, per_hour: int = 6, planner: Planner | None = None) -> MCPServer:
     data = Data(desk.store, desk.config, desk.clock, environ=desk.planner.extra)
     return server(Tools(data), Proposer(data, planner or desk.planner, per_hour))
@@ -70,11 +79,11 @@ def fill(desk: Desk, status: str = "ok") -> None:
         events.add(db, Event(NOW, "alert", TRICK, chain="demo"))
 
 
-def test_tools__listed__read_only_but_for_the_one_that_proposes(desk: Desk) -> None:
+def test_tools__listed__read_only_but_for_the_one_that_proposes(filled: Desk) -> None:
     async def ask(client: Client) -> Any:
         return (await client.list_tools()).tools, client.instructions
 
-    tools, instructions = talk(made(desk), ask)
+    tools, instructions = talk(made(filled), ask)
     assert [tool.name for tool in tools] == [*READS, "propose_plan"]
     hints = {tool.name: tool.annotations for tool in tools}
     assert all(hints[name].read_only_hint for name in READS)
@@ -86,9 +95,8 @@ def test_tools__listed__read_only_but_for_the_one_that_proposes(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("tool", READS)
-def test_tool__asked__answers_with_its_document(desk: Desk, tool: str) -> None:
-    fill(desk)
-    failed, text = call(made(desk), tool, **ASKED.get(tool, {}))
+def test_tool__asked__answers_with_its_document(filled: Desk, tool: str) -> None:
+    failed, text = call(made(filled), tool, **ASKED.get(tool, {}))
     if tool in ("exposure", "oracles"):
         assert failed
         assert "not computed yet" in text
@@ -99,11 +107,11 @@ def test_tool__asked__answers_with_its_document(desk: Desk, tool: str) -> None:
     assert TRICK not in json.loads(text)["data"].__repr__()
 
 
-def test_tool__fields__gives_these_alone(desk: Desk) -> None:
-    assert set(data_of(made(desk), "overview", fields=["chains", "mode"])) == {
+def test_tool__fields__gives_these_alone(filled: Desk) -> None:
+    assert set(data_of(made(filled), "overview", fields=["chains", "mode"])) == {
         "schema", "chains", "mode",
     }  # fmt: skip
-    failed, text = call(made(desk), "overview", fields=["chain"])
+    failed, text = call(made(filled), "overview", fields=["chain"])
     assert failed
     assert "no field is called 'chain'; there are schema, " in text
 
@@ -122,25 +130,24 @@ def test_tool__fields__gives_these_alone(desk: Desk) -> None:
     ids=str,
 )
 def test_tool__arguments_out_of_bounds__are_refused(
-    desk: Desk, tool: str, arguments: dict[str, Any]
+    filled: Desk, tool: str, arguments: dict[str, Any]
 ) -> None:
-    failed, text = call(made(desk), tool, **arguments)
+    failed, text = call(made(filled), tool, **arguments)
     assert failed
     assert "validation error" in text
 
 
-def test_tool__none_of_ours__is_refused(desk: Desk) -> None:
+def test_tool__none_of_ours__is_refused(filled: Desk) -> None:
     for name in ("execute", "resume", "pause", "sign"):
-        failed, text = call(made(desk), name)
+        failed, text = call(made(filled), name)
         assert failed
         assert "Unknown tool" in text
 
 
-def test_what_if__stored_ladder__says_who_is_past_the_edge(desk: Desk) -> None:
-    fill(desk)
-    found = data_of(made(desk), "what_if", factor="ETH", percent=-30)
+def test_what_if__stored_ladder__says_who_is_past_the_edge(filled: Desk) -> None:
+    found = data_of(made(filled), "what_if", factor="ETH", percent=-30)
     assert [row["then"] for row in found["positions"]] == ["liquidatable"]
-    failed, text = call(made(desk), "what_if", factor="ENS", percent=-15)
+    failed, text = call(made(filled), "what_if", factor="ENS", percent=-15)
     assert failed
     assert "none of the factors: ETH" in text
 
@@ -227,12 +234,12 @@ def test_propose__while_another_is_made__is_refused(desk: Desk) -> None:
 
 
 def test_tool__breaks__shows_nothing_of_its_insides(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    filled: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(self: Data) -> Any:
         raise RuntimeError("an inner secret")
 
     monkeypatch.setattr(Data, "overview", broken)
-    failed, text = call(made(desk), "overview")
+    failed, text = call(made(filled), "overview")
     assert failed
     assert text == "Error executing tool overview"
