@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import make_url
-
 from underkeel.store.errors import NotWritten, StoreError
 from underkeel.store.faults import sqlite_fault
 from underkeel.store.store import Store
@@ -84,7 +82,7 @@ def _dump(store: Store, part: Path) -> None:
             f"Postgres' client programs, or run {DUMP} --format=custom where the server is"
         )
     # The password goes by the environment: arguments can be read by everybody on the machine.
-    plain = make_url(url).set(drivername="postgresql", password=None)
+    plain = url.set(drivername="postgresql")._replace(password=None)
     given = {"PGPASSWORD": str(url.password)} if url.password else {}
     done = subprocess.run(
         [program, "--format=custom", f"--file={part}", f"--dbname={plain.render_as_string()}"],
