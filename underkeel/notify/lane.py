@@ -23,8 +23,8 @@ from underkeel.store.errors import LockLost, StoreError
 from underkeel.store.store import Store
 
 log: Final = logging.getLogger(__name__)
-POLL_S: Final = 5.0
-"""How often is looked for what another process put."""
+ERROR_S: Final = 5.0
+"""After an error of ours or of the database."""
 PAUSE_S: Final = 1.0
 """After finding nothing that may be sent among what waits."""
 TELL_AFTER: Final = 3
@@ -103,7 +103,7 @@ class Lane:
                 return
             except Exception:
                 log.exception("delivery to %s", self.channel.name)
-                wait = POLL_S
+                wait = ERROR_S
             if not stop.is_set():
                 self._times.wait(self.bell, wait)
 
@@ -118,7 +118,7 @@ class Lane:
             if not self.database:
                 log.warning("delivery to %s: %s", self.channel.name, error)
             self.database = str(error)
-            return POLL_S
+            return ERROR_S
         self.database = ""
         return wait
 
@@ -146,9 +146,9 @@ class Lane:
             due = queue.due_within(db, name, self._times.wall())
         if due is None:
             self._apart = False
-            return [], POLL_S
+            return [], self._times.poll_s
         if due > 0:
-            return [], min(due, POLL_S)
+            return [], min(due, self._times.poll_s)
         longest = self._longest()
         with self._store.writing() as db:
             self._fence(db)

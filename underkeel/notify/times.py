@@ -26,6 +26,8 @@ class Times:
     speed: float = 1.0
     """How many of its seconds pass in one real second."""
     chance: Callable[[], float] = random.random
+    poll_s: float = 5.0
+    """How often is looked for what another process put."""
 
     def wait(self, bell: threading.Event, seconds: float) -> None:
         """Wait until it rings or the time is over."""

@@ -296,8 +296,8 @@ def test_step__database_takes_no_receipt__nothing_more_is_sent_until_it_does(
     lane = scene.lane(hook)
     with monkeypatch.context() as patched:
         patched.setattr(queue, "settle", full)
-        assert lane.step() == lanes.POLL_S
-        assert lane.step() == lanes.POLL_S
+        assert lane.step() == lanes.ERROR_S
+        assert lane.step() == lanes.ERROR_S
         assert "locked" in lane.look(0).cause
     assert hook.titles == ["a"]
     scene.run(lane)
