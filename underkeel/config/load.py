@@ -299,8 +299,8 @@ def _not_a_choice(where: str, key: str, given: object, expected: str) -> Problem
 
 
 def _may_be_url(loc: Loc) -> bool:
-    """Say whether a place holds URLs: even a mistyped one, without ://, can hold a key."""
-    return any(
+    """Say whether a place holds URLs or keys: a mistyped one, without ://, can hold a key too."""
+    return loc[:2] in (("web", "token"), ("mcp", "token")) or any(
         part in ("rpc", "ws", "url", "password", "apprise", "webhook", "secret") for part in loc
     )
 

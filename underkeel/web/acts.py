@@ -3,6 +3,7 @@
 Nothing here signs, sends, or lifts the kill switch: that is the command line's alone.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,9 +11,11 @@ from executor.policy.switch import Switch
 from underkeel.alerts import acts as alerts
 from underkeel.observe.metrics import METRICS
 from underkeel.store import events
-from underkeel.store.errors import NotWritten
+from underkeel.store.errors import StoreError
 from underkeel.store.store import Store
 from underkeel.web.problems import Refusal
+
+log = logging.getLogger(__name__)
 
 BY: Final = "web"
 LEAST_S: Final = 60
@@ -88,5 +91,5 @@ class Acts:
                     self._store.clock(), "pause", f"paused from the web page: {said}", "warning"
                 )
                 events.add(db, event)
-        except NotWritten:
-            return
+        except StoreError as error:
+            log.warning("paused, but not noted: %s", error)

@@ -75,7 +75,7 @@ def create_app(
     keys = keys_of(config, environ, clock)
     data = Data(store, config, clock, alone=alone, dead=dead, environ=environ)
     acts, hub = Acts(store, data.switch), Hub(store, table.max_streams)
-    app = FastAPI(
+    app = _Described(
         title="Underkeel",
         version=__version__,
         description=ABOUT,
@@ -95,7 +95,6 @@ def create_app(
     app.include_router(login_routes(keys, gate))
     app.state.web = Web(data, acts, hub, gate)
     _pages(app, config)
-    _describe(app)
     app.add_middleware(_Gated, web=app.state.web)
     return app
 
@@ -180,12 +179,18 @@ class Guard:
         return self.web.gate.keys.token is not None
 
 
-def _describe(app: FastAPI) -> None:
-    """Let the description name the problem document, and how to show the token."""
-    made = app.openapi()
-    schemas = made["components"]["schemas"]
-    schemas["ProblemDocument"] = ProblemDocument.model_json_schema()
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    made["security"] = [{"token": []}, {}]
+class _Described(FastAPI):
+    """Describes itself when it is asked to: that takes longer than all the rest of a start."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description, with the problem document and how to show the token."""
+        if self.openapi_schema is None:
+            made = super().openapi()
+            schemas = made["components"]["schemas"]
+            schemas["ProblemDocument"] = ProblemDocument.model_json_schema()
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            made["security"] = [{"token": []}, {}]
+        assert self.openapi_schema is not None
+        return self.openapi_schema

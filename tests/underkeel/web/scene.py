@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +24,6 @@ from underkeel.documents.build import risk_document, utc
 from underkeel.documents.exposure import ExposureAllowance, ExposureDocument, ExposureHhi
 from underkeel.documents.oracles import OraclesDocument
 from underkeel.observe.types import Observation, labels
-from underkeel.portfolio import Portfolio
 from underkeel.store import chains, documents, events, lock, tables
 from underkeel.store.samples import Sampler
 from underkeel.store.store import Store
@@ -76,7 +79,7 @@ class Clock:
         return self.now
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scene:
     """Everything a test may touch."""
 
@@ -91,6 +94,11 @@ class Scene:
 
     def client(self, **given: Any) -> Client:
         return Client(self.app(**given))
+
+    @cached_property
+    def the_app(self) -> FastAPI:
+        """One application for many readers."""
+        return self.app()
 
 
 class Client(TestClient):
@@ -122,23 +130,43 @@ def scene(folder: Path, web: str = "", text: str = CONFIG, seeded: bool = True) 
     environ = {**SECRETS, "UNDERKEEL_STATE_DIR": str(state)}
     config = parse(read_toml(path), path, environ)
     clock = Clock()
-    store = Store.open(
-        f"sqlite:///{folder / 'keel.sqlite'}",
-        mode="dry-run",
-        chains={"main": 1, "other": 2},
-        clock=clock,
-    )
-    made = Scene(folder, store, config, clock, environ)
+    shutil.copy(_database(seeded), folder / "keel.sqlite")
+    return Scene(folder, _open(folder / "keel.sqlite", clock), config, clock, environ)
+
+
+@lru_cache
+def _database(seeded: bool) -> Path:
+    """Return a database that is made once and copied for every test."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    clock = Clock()
+    store = _open(folder / "keel.sqlite", clock)
     if seeded:
-        seed(made)
-    return made
+        seed(store, clock)
+    with store.engine.connect() as db:
+        db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.close()
+    return folder / "keel.sqlite"
 
 
-def seed(made: Scene, held: Portfolio | None = None) -> None:
+def _open(file: Path, clock: Clock) -> Store:
+    chains_ = {"main": 1, "other": 2}
+    return Store.open(f"sqlite:///{file}", mode="dry-run", chains=chains_, clock=clock)
+
+
+def break_it(made: Scene) -> None:
+    """Put something else where the database was."""
+    made.store.close()
+    for name in ("keel.sqlite-wal", "keel.sqlite-shm"):
+        (made.folder / name).unlink(missing_ok=True)
+    (made.folder / "keel.sqlite").write_bytes(b"this is no database at all" * 400)
+
+
+def seed(store: Store, clock: Clock) -> None:
     """Write something of everything."""
-    found = held or portfolio()
-    with made.store.writing() as db:
-        at = made.clock()
+    found = portfolio()
+    with store.writing() as db:
+        at = clock()
         documents.put(db, "risk", "main", risk_document(found, at), at=at, block_number=100)
         documents.put(db, "ladder", "", ladder(found, at), at=at)
         documents.put(db, "exposure", "", exposure(), at=at)
@@ -150,7 +178,7 @@ def seed(made: Scene, held: Portfolio | None = None) -> None:
         _proposed(db, at)
         journal.metadata.create_all(db)
         _executed(db)
-    lock.Lock(made.store, who="host:1").take()
+    lock.Lock(store, who="host:1").take()
 
 
 def chain_state(**changed: Any) -> chains.ChainState:

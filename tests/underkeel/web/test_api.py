@@ -17,7 +17,6 @@ from tests.underkeel.web.scene import (
     Scene,
     chain_state,
     scene,
-    seed,
 )
 from underkeel.documents.registry import DOCUMENTS
 from underkeel.store import chains, documents, events, tables
@@ -29,27 +28,26 @@ EVERY = (
 
 
 @pytest.mark.parametrize("path", EVERY)
-def test_document__seeded_store__is_its_model(client: Client, path: str) -> None:
-    found = client.document(path)
+def test_document__seeded_store__is_its_model(reader: Client, path: str) -> None:
+    found = reader.document(path)
     DOCUMENTS[found["schema"]].model_validate(found)
 
 
 @pytest.mark.parametrize("path", EVERY)
-def test_document__empty_store__is_its_model_or_not_computed_yet(tmp_path: Path, path: str) -> None:
-    made = scene(tmp_path, seeded=False)
-    found = made.client().get(f"/api/v1/{path}")
+def test_document__empty_store__is_its_model_or_not_computed_yet(empty: Scene, path: str) -> None:
+    found = Client(empty.the_app).get(f"/api/v1/{path}")
     assert found.status_code == (404 if path in ("exposure", "oracles", "ladder") else 200)
     DOCUMENTS[found.json()["schema"]].model_validate(found.json())
-    made.store.close()
 
 
 @pytest.mark.parametrize("path", [p for p in EVERY if p != "csrf"])
 def test_document__asked_again_unchanged__is_not_sent_again(
-    seeded: Scene, client: Client, path: str
+    shared: Scene, reader: Client, path: str
 ) -> None:
-    tag = client.get(f"/api/v1/{path}").headers["etag"]
-    seeded.clock.now += 1.5
-    again = client.get(f"/api/v1/{path}", headers={"If-None-Match": f'W/"other", {tag}'})
+    tag = reader.get(f"/api/v1/{path}").headers["etag"]
+    shared.clock.now += 1.5
+    again = reader.get(f"/api/v1/{path}", headers={"If-None-Match": f'W/"other", {tag}'})
+    shared.clock.now -= 1.5
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == tag
 
@@ -63,13 +61,13 @@ def test_etag__document_written_again__is_another(seeded: Scene, client: Client)
     assert client.get("/api/v1/risk", headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_etag__another_query__is_another(client: Client) -> None:
-    tags = {client.get(f"/api/v1/risk?limit={n}").headers["etag"] for n in (1, 2)}
+def test_etag__another_query__is_another(reader: Client) -> None:
+    tags = {reader.get(f"/api/v1/risk?limit={n}").headers["etag"] for n in (1, 2)}
     assert len(tags) == 2
 
 
-def test_overview__one_chain_down__nothing_is_summed_as_if_it_were_zero(client: Client) -> None:
-    found = client.document("overview")
+def test_overview__one_chain_down__nothing_is_summed_as_if_it_were_zero(reader: Client) -> None:
+    found = reader.document("overview")
     assert found["totals"]["equity_usd"] is None
     assert found["totals"]["debt_usd"] is None
     assert found["totals"]["priced_usd"] == pytest.approx(9_200)
@@ -108,8 +106,7 @@ def test_overview__two_series_measured__the_day_is_drawn(tmp_path: Path) -> None
 chain_id = 1
 rpc = "http://127.0.0.1:1"
 """
-    made = scene(tmp_path, text=text, seeded=False)
-    seed(made)
+    made = scene(tmp_path, text=text)
     trend = made.client().document("overview")["trend"]
     assert {p["equity_usd"] for p in trend if p["equity_usd"] is not None} == {9200.0}
     assert trend[-1]["worst_health"] == pytest.approx(1.0666)
@@ -132,18 +129,18 @@ rpc = "http://127.0.0.1:1"
     ids=str,
 )
 def test_positions__filtered__totals_stay_of_all(
-    client: Client, query: dict[str, str], ids: int
+    reader: Client, query: dict[str, str], ids: int
 ) -> None:
-    found = client.document("positions", **query)
+    found = reader.document("positions", **query)
     assert (len(found["positions"]), found["page"]["total"]) == (ids, str(ids))
     assert found["totals"]["positions"] == "2"
 
 
-def test_risk__in_pieces__next_leads_to_the_end(client: Client) -> None:
-    whole = [p["id"] for p in client.document("risk")["positions"]]
+def test_risk__in_pieces__next_leads_to_the_end(reader: Client) -> None:
+    whole = [p["id"] for p in reader.document("risk")["positions"]]
     pieces, query = [], "limit=1"
     while query:
-        found = client.get(f"/api/v1/risk?{query}").json()
+        found = reader.get(f"/api/v1/risk?{query}").json()
         pieces += [p["id"] for p in found["positions"]]
         query = found["page"]["next"]
     assert pieces == whole
@@ -213,8 +210,8 @@ def test_approvals__studied_and_not__unknown_is_not_zero(seeded: Scene, client: 
     assert client.document("approvals", wallet="nobody")["approvals"] == []
 
 
-def test_alerts__without_a_state__all_but_ok_the_worst_first(client: Client) -> None:
-    found = client.document("alerts")
+def test_alerts__without_a_state__all_but_ok_the_worst_first(reader: Client) -> None:
+    found = reader.document("alerts")
     assert [a["state"] for a in found["alerts"]] == ["firing", "firing", "unknown", "resolved"]
     assert found["counts"] == {
         "critical": "1", "warning": "0", "info": "0", "acked": "0", "pending": "0",
@@ -237,18 +234,18 @@ def test_alerts__without_a_state__all_but_ok_the_worst_first(client: Client) -> 
     ],
     ids=str,
 )
-def test_alerts__filtered__only_those(client: Client, query: dict[str, Any], number: int) -> None:
-    assert len(client.document("alerts", **query)["alerts"]) == number
+def test_alerts__filtered__only_those(reader: Client, query: dict[str, Any], number: int) -> None:
+    assert len(reader.document("alerts", **query)["alerts"]) == number
 
 
-def test_events__in_pieces__newest_first_without_gap(client: Client) -> None:
+def test_events__in_pieces__newest_first_without_gap(reader: Client) -> None:
     ids, query = [], "limit=2&chain=main"
     while query:
-        found = client.get(f"/api/v1/events?{query}").json()
+        found = reader.get(f"/api/v1/events?{query}").json()
         ids += [int(e["id"]) for e in found["events"]]
         query = found["page"]["next"]
     assert ids == [5, 4, 3, 2, 1]
-    assert client.document("events", kind="other")["events"] == []
+    assert reader.document("events", kind="other")["events"] == []
 
 
 def test_events__filter_with_odd_letters__next_is_a_query_that_means_the_same(
@@ -262,8 +259,8 @@ def test_events__filter_with_odd_letters__next_is_a_query_that_means_the_same(
     assert [e["text"] for e in following["events"]] == ["0"]
 
 
-def test_history__a_metric__its_points_of_the_last_day(client: Client) -> None:
-    found = client.document("history", metric="health_factor", position=POSITION)
+def test_history__a_metric__its_points_of_the_last_day(reader: Client) -> None:
+    found = reader.document("history", metric="health_factor", position=POSITION)
     (series,) = found["series"]
     assert series["labels"] == {"chain": "main", "position": POSITION}
     assert {p["value"] for p in series["points"]} == {1.0666}
@@ -271,19 +268,19 @@ def test_history__a_metric__its_points_of_the_last_day(client: Client) -> None:
     assert {m["metric"] for m in found["metrics"]} >= {"health_factor", "chain_equity_usd"}
 
 
-def test_history__no_metric__only_says_what_there_is(client: Client) -> None:
-    found = client.document("history", since=0, until=NOW)
+def test_history__no_metric__only_says_what_there_is(reader: Client) -> None:
+    found = reader.document("history", since=0, until=NOW)
     assert (found["series"], found["resolution"]) == ([], "daily")
     assert found["since"] > "1970"
 
 
-def test_history__few_points_asked_for__the_newest_and_that_more_were(client: Client) -> None:
-    (series,) = client.document("history", metric="chain_equity_usd", limit=1)["series"]
+def test_history__few_points_asked_for__the_newest_and_that_more_were(reader: Client) -> None:
+    (series,) = reader.document("history", metric="chain_equity_usd", limit=1)["series"]
     assert (len(series["points"]), series["cut"]) == (1, True)
 
 
-def test_txs__journal_of_an_executor__lanes_payloads_receipts(client: Client) -> None:
-    found = client.document("txs")
+def test_txs__journal_of_an_executor__lanes_payloads_receipts(reader: Client) -> None:
+    found = reader.document("txs")
     (lane,) = found["lanes"]
     assert (lane["final_nonce"], lane["gap"], len(lane["open"])) == ("7", "1", 3)
     assert lane["wallet_name"] == "ops"
@@ -291,28 +288,26 @@ def test_txs__journal_of_an_executor__lanes_payloads_receipts(client: Client) ->
     assert mined["receipt"]["cost_wei"] == str(10**15)
     assert mined["reserved_usd"] == 5.0
     assert [a["hash"] for a in mined["attempts"]] == [HASH]
-    assert len(client.document("txs", state="mined")["transactions"]) == 1
-    assert len(client.document("txs", chain="other")["transactions"]) == 0
+    assert len(reader.document("txs", state="mined")["transactions"]) == 1
+    assert len(reader.document("txs", chain="other")["transactions"]) == 0
 
 
-def test_txs__nothing_ever_executed__no_lanes(tmp_path: Path) -> None:
-    made = scene(tmp_path, seeded=False)
-    found = made.client().document("txs")
+def test_txs__nothing_ever_executed__no_lanes(empty: Scene) -> None:
+    found = Client(empty.the_app).document("txs")
     assert (found["lanes"], found["transactions"]) == ([], [])
-    made.store.close()
 
 
 def test_plans__proposal_with_a_document_of_another_version__shown_without_it(
-    client: Client,
+    reader: Client,
 ) -> None:
-    (plan,) = client.document("plans")["proposals"]
+    (plan,) = reader.document("plans")["proposals"]
     assert (plan["hash"], plan["document"]) == (HASH, None)
     assert plan["verdicts"] == [{"step": "1", "rule": "policy", "ok": True, "text": "fine"}]
-    assert client.document("plans", status="done")["proposals"] == []
+    assert reader.document("plans", status="done")["proposals"] == []
 
 
-def test_system__everything__what_works_and_what_does_not(client: Client) -> None:
-    found = client.document("system")
+def test_system__everything__what_works_and_what_does_not(reader: Client) -> None:
+    found = reader.document("system")
     assert found["ready"] is False
     assert {c["name"]: c["ok"] for c in found["checks"]} == {
         "chain main": True, "chain other": False, "monitor": True, "threads": True,
@@ -325,25 +320,13 @@ def test_system__everything__what_works_and_what_does_not(client: Client) -> Non
 
 
 @pytest.mark.parametrize("path", [p for p in EVERY if p != "csrf"])
-def test_document__database_locked__is_a_problem_and_not_a_crash(
-    seeded: Scene, client: Client, path: str
-) -> None:
-    break_it(seeded)
-    found = client.get(f"/api/v1/{path}")
+def test_document__database_locked__is_a_problem_and_not_a_crash(broken: Scene, path: str) -> None:
+    found = Client(broken.the_app).get(f"/api/v1/{path}")
     assert found.status_code == 503
     assert found.headers["content-type"] == "application/problem+json"
     assert found.headers["retry-after"]
     DOCUMENTS["underkeel.problem/1"].model_validate(found.json())
     assert "keel.sqlite" not in found.text
-
-
-def break_it(made: Scene) -> None:
-    """Put something else where the database was."""
-    made.store.close()
-    file = made.folder / "keel.sqlite"
-    for name in ("keel.sqlite-wal", "keel.sqlite-shm"):
-        (made.folder / name).unlink(missing_ok=True)
-    file.write_bytes(b"this is no database at all" * 400)
 
 
 def test_document__another_process_writes__is_read_all_the_same(
@@ -363,14 +346,14 @@ def test_document__another_process_writes__is_read_all_the_same(
         f"alerts?rule={'x' * 300}",
     ],
 )  # fmt: skip
-def test_query__makes_no_sense__says_which_part(client: Client, query: str) -> None:
-    found = client.get(f"/api/v1/{query}")
+def test_query__makes_no_sense__says_which_part(reader: Client, query: str) -> None:
+    found = reader.get(f"/api/v1/{query}")
     assert found.status_code == 422
     assert found.json()["detail"].startswith("query.")
 
 
-def test_unknown_path__any__is_a_problem(client: Client) -> None:
-    found = client.get("/api/v1/nothing")
+def test_unknown_path__any__is_a_problem(reader: Client) -> None:
+    found = reader.get("/api/v1/nothing")
     assert (found.status_code, found.json()["schema"]) == (404, "underkeel.problem/1")
 
 
