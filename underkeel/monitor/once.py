@@ -108,20 +108,22 @@ def _round(config: Config, store: Store, lock: Lock, tools: Tools) -> Round:
     if errors:
         raise errors[0]
     ledger.tick(tools.clock(), lambda _db, _now: ())
-    waiting = _deliver(Delivery(store, channels, fence=lock.check), store, tools)
-    _beat(config, reports, ledger.failing, tools)
+    waiting, stuck = _deliver(Delivery(store, channels, fence=lock.check), store, tools)
+    _beat(config, reports, ledger.failing or stuck, tools)
     return Round(tuple(reports[name] for name in names), firing(store), waiting, ledger.failing)
 
 
-def _deliver(delivery: Delivery, store: Store, tools: Tools) -> int:
+def _deliver(delivery: Delivery, store: Store, tools: Tools) -> tuple[int, str]:
+    """Return how many messages still wait, and why nobody would be told of anything, if so."""
     delivery.start()
     until = tools.monotonic() + DELIVER_S
     try:
         while (left := _waiting(store)) and tools.monotonic() < until:
             time.sleep(0.05)
+        stuck = delivery.stuck()
     finally:
         delivery.stop(5.0)
-    return left
+    return left, stuck
 
 
 def _waiting(store: Store) -> int:
