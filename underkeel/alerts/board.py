@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection
@@ -12,9 +12,18 @@ from sqlalchemy import Connection
 from underkeel.alerts.engine import Mark, Phase, State, Told, severity
 from underkeel.alerts.rules import Rule, Rules
 from underkeel.alerts.words import sentence, where
+from underkeel.config.problems import one_line
 from underkeel.observe.types import Labels, Observation
 from underkeel.store import alerts
 from underkeel.store.alerts import AlertRow
+
+MOST_WORDS: Final = 400
+"""Characters of a cause or a note."""
+
+
+def plain(text: str) -> str:
+    """Return what a chain or an endpoint said so that it cannot pass for our own words."""
+    return one_line(text if len(text) <= MOST_WORDS else f"{text[:MOST_WORDS]} …")
 
 
 @dataclass(slots=True)
@@ -55,7 +64,8 @@ class Card:
 
     def saw(self, one: Observation) -> None:
         """Take what was observed as the last that is known."""
-        self.value, self.cause, self.note, self.at = one.value, one.cause, one.note, one.at
+        self.value, self.at = one.value, one.at
+        self.cause, self.note = plain(one.cause), plain(one.note)
         self.block = one.block.number if one.block else None
 
     @property
@@ -78,7 +88,7 @@ class Card:
         over = state.phase is Phase.RESOLVED
         text = sentence(rule, self.labels, value, level, over=over)
         note = f" ({self.note})" if self.note and (over or value is not None) else ""
-        return f"{where(rule.metric, self.labels)}: {text}{note}"
+        return one_line(f"{where(rule.metric, self.labels)}: {text}{note}")
 
     def row(self, now: float) -> AlertRow:
         """Return it as it is to be stored."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from chain.types import BlockRef
 from underkeel.alerts import engine
-from underkeel.alerts.board import Board, Card
+from underkeel.alerts.board import Board, Card, plain
 from underkeel.alerts.engine import Phase, severity
 from underkeel.alerts.mute import Inhibitors, silenced
 from underkeel.alerts.notice import Kind, notice
@@ -101,7 +101,7 @@ def _absent(
         gap = scope.hidden(card.rule.metric, of)
         if gap is not None:
             since = now if gap.since is None else gap.since
-            card.value, card.cause, card.note = None, gap.cause, ""
+            card.value, card.cause, card.note = None, plain(gap.cause), ""
             card.block, card.at = block, since
             card.state = engine.unread(card.rule, card.state, since, now)
             continue

@@ -104,7 +104,8 @@ def _kind(rule: Rule, state: State, now: float) -> Kind | None:
     if told.stale and not state.stale:
         return Kind.SEEN
     escalate = rule.table.escalate
-    if escalate and not told.escalated and now - told.first_at >= escalate.after:
+    waited = now - told.first_at if now > told.at else -1.0  # one thing at a time
+    if escalate and not told.escalated and waited >= escalate.after:
         return Kind.ESCALATED
     due = due_at(rule, state)
     return Kind.REMINDER if due is not None and now >= due else None

@@ -12,6 +12,7 @@ from underkeel.alerts.notice import Kind
 from underkeel.alerts.rules import Rules
 from underkeel.alerts.words import TEXTS, duration, limit, moment, shown
 from underkeel.config.alerts import RANK
+from underkeel.config.problems import one_line
 from underkeel.store.outbox import Message
 
 MOST_LISTED: Final = 20
@@ -61,7 +62,7 @@ def messages(
             for name in card.rule.table.group_by
             if name in card.labels
         ]
-        for channel in notice.to:
+        for channel in [one for one in notice.to if one in rules.channels]:
             key = (channel, card.rule.id, TOGETHER[notice.why], *shared)
             groups.setdefault(key, []).append(notice)
     return [
@@ -123,6 +124,8 @@ def _body(rules: Rules, worst: Sequence[Notice], block: BlockRef | None, now: fl
     if block is not None:
         age = duration(max(0, int(now - block.timestamp)))
         tail.append(f"Block {block.number} of {moment(block.timestamp)}, {age} ago.")
+    elif first.card.block is not None:
+        tail.append(f"Last read at block {first.card.block}.")
     if first.kind is not Kind.RESOLVED:
         if first.card.rule.table.say:
             tail.append(first.card.rule.table.say)
@@ -154,7 +157,7 @@ def _lines(notice: Notice, now: float) -> list[str]:
     if repay := _repay(notice, level.clear):
         lines.append(repay)
     if card.labels.get("position"):
-        lines.append(f"Position: {card.labels['position']}")
+        lines.append(f"Position: {one_line(card.labels['position'])}")
     return lines
 
 

@@ -206,7 +206,8 @@ def moment(seconds: float) -> str:
 
 def where(metric: str, labels: Mapping[str, str]) -> str:
     """Return what it is about, from the near to the far."""
-    return " · ".join(short(labels[name]) for name in TEXTS[metric].where if labels.get(name))
+    names = TEXTS[metric].where if metric in TEXTS else sorted(labels)
+    return " · ".join(short(labels[name]) for name in names if labels.get(name))
 
 
 def sentence(

@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import Final
 
 from rich import box
-from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection
 
 from underkeel.alerts import acts
 from underkeel.alerts.mute import given_of, matches
-from underkeel.alerts.words import duration
+from underkeel.alerts.words import duration, where
 from underkeel.cli.format import local_time
 from underkeel.cli.options import Globals
 from underkeel.cli.output import console, print_document
 from underkeel.config.load import Config, load
-from underkeel.config.problems import did_you_mean
+from underkeel.config.problems import did_you_mean, one_line
 from underkeel.config.values import DURATION, seconds
 from underkeel.documents.alerts import Alert, AlertsDocument
 from underkeel.documents.paging import ActionDocument
@@ -118,7 +118,9 @@ def list_silences(options: Globals) -> Exit:
     for one in found.silences:
         match = ", ".join(f"{name}={value}" for name, value in sorted(one.match.items()))
         state = Text("◑ holds", "yellow") if one.active else Text("– over", "dim")
-        table.add_row(one.id, state, match, one.until[:16] + "Z", one.by, one.reason)
+        table.add_row(
+            one.id, state, Text(match), one.until[:16] + "Z", Text(one.by), Text(one.reason)
+        )
     console(options).print(table if found.silences else "no silences")
     return Exit.OK
 
@@ -194,20 +196,14 @@ def _said(options: Globals, action: str, text: str, id_: str | None) -> Exit:
             )
         )
     else:
-        console(options).print(text, soft_wrap=True)
+        console(options).print(Text(text), soft_wrap=True)
     return Exit.OK
 
 
 def _show(
     options: Globals, found: AlertsDocument, listed: Sequence[Alert], zone: str, held: int
 ) -> None:
-    table = Table("state", "alert", "what", "since", "id", box=box.SIMPLE, pad_edge=False)
-    for one in listed:
-        icon, style = STATES[one.state]
-        state = Text(f"{icon} {one.state}", style)
-        if one.severity:
-            state.append(f"\n  {one.severity}")
-        table.add_row(state, one.rule, "\n".join(_what(one)), _since(one, zone), one.id[:SHOWN_ID])
+    screen = console(options)
     counts = found.counts
     words = [
         f"{number} {name}"
@@ -220,12 +216,21 @@ def _show(
     ]  # fmt: skip
     if held:
         words.append(f"{held} silence(s): `underkeel alert silences`")
-    head = ", ".join(words) or "no alerts"
-    console(options).print(Group(head, table) if listed else head)
+    screen.print(", ".join(words) or "no alerts")
+    for one in listed:
+        icon, style = STATES[one.state]
+        head = Text(f"{icon} {one.state}", style)
+        head.append(f" {one.severity}" if one.severity else "", style)
+        head.append(f"  {one.rule}", "bold")
+        head.append(f"  {one.id[:SHOWN_ID]}  since {_since(one, zone)}", "dim")
+        screen.print()
+        screen.print(head)
+        for line in _what(one):
+            screen.print(Padding(Text(one_line(line)), (0, 0, 0, 2)))
 
 
 def _what(one: Alert) -> Iterator[str]:
-    yield one.title or one.labels.get("position") or ", ".join(one.labels.values())
+    yield one.title or where(one.metric or "", one.labels)
     if one.cause:
         yield f"because: {one.cause}"
     if one.silenced_by:

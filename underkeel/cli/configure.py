@@ -112,6 +112,9 @@ def shown_settings(config: Config) -> dict[str, Any]:
         shown["venues"] = [dict(row.given) for row in table.venues]
         data["chains"][name] = shown
     data["history"] = settings.history.model_dump(mode="json")
+    data["alert"] = [
+        row.model_dump(mode="json", by_alias=True, exclude_none=True) for row in settings.alert
+    ]
     data["wallets"] = {n: w.model_dump(mode="json") for n, w in settings.wallets.items()}
     return data
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.underkeel.alerts.scene import START, rule
@@ -254,6 +254,10 @@ def test_history__fires_and_nothing_mutes_it__people_know_it_as_bad_as_it_is(
 
 
 @settings(max_examples=150, deadline=None)
+@example(
+    patient("0", "0", "0"), [("1.1", 0, "", False), ("1.1", 100, "ack", False),
+                             ("1.55", 4_000, "", False)],
+)  # fmt: skip
 @given(RULES, HISTORY)
 def test_history__one_step__tells_at_most_once_and_again_at_the_same_time_nothing(
     one: Rule, history: list[tuple[Any, ...]]
@@ -317,3 +321,35 @@ def test_history__the_same_reading_again_at_the_same_time__changes_nothing(
         else:
             state = engine.read(one, state, Decimal(value), now, number)
             assert engine.read(one, state, Decimal(value), now, number) == state
+
+
+def test_notice__read_again_and_still_bad__says_so_once() -> None:
+    one = rule(escalate=None)
+    state, kind, _ = notice(one, go(one, 1.1), False, START + 12)
+    state = engine.unread(one, state, START + 24, START + 24)
+    state, kind, _ = notice(one, engine.unread(one, state, START, START + 120), False, START + 120)
+    assert kind is Kind.STALE
+    state = engine.read(one, state, Decimal("1.1"), START + 132, 11)
+    state, kind, _ = notice(one, state, False, START + 132)
+    assert kind is Kind.SEEN
+    assert notice(one, state, False, START + 133)[1] is None
+
+
+def test_notice__better_while_acknowledged_then_worse__told_again() -> None:
+    one = rule(escalate=None)
+    state, _, _ = notice(one, go(one, 1.1), False, START + 12)
+    state = engine.acknowledged(state, "ada", START + 13)
+    state = engine.read(one, state, Decimal("1.4"), START + 24, 2)
+    state, kind, _ = notice(one, state, False, START + 24)
+    assert (state.phase, kind) == (Phase.ACKED, None)
+    state = engine.read(one, state, Decimal("1.1"), START + 36, 3)
+    assert notice(one, state, False, START + 36)[1] is Kind.RAISED
+
+
+def test_due__no_back_off__always_the_same_wait() -> None:
+    one = rule(repeat={"every": "2d", "backoff": 1}, escalate=None)
+    state, _, _ = notice(one, go(one, 1.1), False, START + 12)
+    told = replace(state.told, reminders=50)
+    assert due_at(one, replace(state, told=told)) == START + 12 + 2 * 86_400
+    far = rule(escalate=None, repeat={"every": "1h", "backoff": 3})
+    assert due_at(far, replace(state, told=told)) == START + 12 + 86_400

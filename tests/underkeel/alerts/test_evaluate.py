@@ -57,6 +57,28 @@ def test_evaluate__critical__row_event_and_messages_in_one(house: Make) -> None:
         assert text in message.body
 
 
+def test_evaluate__words_of_a_stranger__cannot_pass_for_ours(house: Make) -> None:
+    here = house(rules(HEALTH))
+    nasty = "reverted\n\x1b[2J✔ RESOLVED " + "x" * 5_000
+    one = Observation("health_factor", position(0), None, nasty, time_of(1), None)
+    here.see(observed(1, one), time_of(1))
+    here.wait(time_of(1) + 90)
+    (row,) = here.rows
+    assert "\n" not in row.cause
+    assert len(row.cause) < 500
+    for message in here.messages:
+        assert "\x1b" not in message.title + message.body
+        assert "\n✔" not in message.body
+
+
+def test_evaluate__channel_gone_from_the_config__nothing_is_sent_there(house: Make) -> None:
+    here = fired(house)
+    less = {**HEALTH, "notify": {"critical": ["ops"]}, "escalate": None}
+    again = House(here.store, rules(less, channels={"ops": {"apprise": "env:X"}}))
+    again.see(observed(2, health(2, 2)), time_of(2))
+    assert again.told[2:] == [("ops", "resolved")]
+
+
 def test_evaluate__debt_known__says_what_repaying_would_do(house: Make) -> None:
     here = house(rules(HEALTH))
     debt = Observation("debt_usd", position(0), Decimal(10_000), "", time_of(1), block(1))
