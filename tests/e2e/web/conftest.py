@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.web.harbour import Harbour, moored
 from underkeel.web.pages.render import VENDOR
@@ -33,7 +33,8 @@ ARGS = (
     "--metrics-recording-only",
     "--no-first-run",
 )
-QUIET_MS = 10_000
+PATIENCE_MS = 20_000
+"""A page that is never right fails after this; how fast it is, is measured elsewhere."""
 DESK, PHONE = (1440, 900), (360, 740)
 
 
@@ -51,6 +52,12 @@ class Watched:
         """Open a path of ours."""
         self.page.goto(self.base + path)
         return self.page
+
+    def live(self, path: str) -> Page:
+        """Open a path, and wait until the page listens."""
+        page = self.go(path)
+        page.wait_for_selector("#stream[data-open]", state="attached")
+        return page
 
     def strangers(self) -> list[str]:
         """Return what was asked of other hosts."""
@@ -72,6 +79,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("no browser: apt install chromium, or name one in UNDERKEEL_CHROMIUM")
     if not (VENDOR / ".complete").is_file():
         pytest.skip("the pages' libraries are not there: make setup, with npm and a registry")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGS))
         yield browser
@@ -91,7 +99,7 @@ def opened(
     """Open a window of its own, without cookies."""
     options: dict[str, object] = {"color_scheme": "light", "reduced_motion": "reduce", **given}
     context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, **options)  # type: ignore[arg-type]
-    context.set_default_timeout(QUIET_MS)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     watched = Watched(page, context, base)
     page.on("console", lambda m: watched.said.append(m.text) if m.type in BAD else None)

@@ -95,6 +95,7 @@ def test_token__wrong_then_right__pages_open_and_log_out(
         page.wait_for_url("**/positions?q=spark")
         expect(page.locator("#positions")).to_be_visible()
         assert TOKEN not in page.content()
+        page.wait_for_selector("#stream[data-open]", state="attached")
         harbour.fire(WAKE, title="Told to who may know")
         expect(page.locator(".toast")).to_contain_text("Told to who may know")
         page.get_by_role("button", name="Log out").click()

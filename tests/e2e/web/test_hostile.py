@@ -72,8 +72,7 @@ def test_names__of_strangers__are_inert_on_every_page(
 
 
 def test_toast__hostile_title__is_text(open_window: Open, harbour: Harbour) -> None:
-    page = open_window().go("/")
-    page.wait_for_function("document.querySelector('#lost').hidden")
+    page = open_window().live("/")
     harbour.fire("c3" * 16, title=EVIL[1])
     expect(page.locator(".toast")).to_contain_text("onerror")
     assert page.locator(".toast img").count() == 0

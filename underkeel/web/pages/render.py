@@ -67,6 +67,7 @@ def page(
         "token": site.guard.token,
         "zone": site.zone,
         "now": time.time(),
+        "began": getattr(request.state, "began", 0.0),
         "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
     }
     text = TEMPLATES.get_template(template).render(around | frame | given)

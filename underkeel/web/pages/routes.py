@@ -72,6 +72,7 @@ def missing(site: Site, request: Request, what: str) -> Response:
 
 def _get(site: Site, key: str, template: str, view: View) -> Callable[[Request], Response]:
     def get(request: Request) -> Response:
+        request.state.began = time.time()
         return page(site, request, key, template, view(site, request))
 
     return get

@@ -76,7 +76,7 @@
     // what the page was made after it shows already: a new connection is told everything once
     const at = Date.parse(parsed(event).at || "") / 1000;
     const made = Number(document.getElementById("bell").dataset.now);
-    if (!(at <= made)) reload();
+    if (at > made) reload();
   });
   stream.addEventListener("event", (event) => {
     const news = parsed(event);
@@ -97,8 +97,9 @@
     const status = event.detail.connection.status;
     if (status === 401 || status === 403) gone("Load the page to log in again.");
     else {
-      if (!lost.hidden) reload();
+      stream.dataset.open = "yes";
       lost.hidden = true;
+      reload(); // for what happened before anybody listened
     }
   });
   document.addEventListener("htmx:sse:error", (event) => {

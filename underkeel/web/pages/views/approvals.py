@@ -15,7 +15,7 @@ def view(document: ApprovalsDocument, zone: str) -> dict[str, Any]:
     return {
         "unlimited": int(document.unlimited),
         "takeable": words.dollars(
-            document.takeable_usd,
+            None if studied is None else document.takeable_usd,
             "not computed yet" if studied is None else "a part is not known",
         ),
         "studied": None
@@ -35,7 +35,9 @@ def view(document: ApprovalsDocument, zone: str) -> dict[str, Any]:
                 Column("block", "Read at"),
             ),
             [_row(found, zone) for found in document.approvals],
-            "Nobody may take anything.",
+            "Nobody may take anything."
+            if all(chain.status == "ok" for chain in document.chains)
+            else "? None is known: a chain could not be read.",
             filtered=True,
         ),
     }

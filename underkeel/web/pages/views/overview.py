@@ -110,7 +110,7 @@ def brief(alert: Alert, zone: str) -> dict[str, Any]:
         "href": f"/alerts/{alert.id}",
         "rule": name(alert.rule),
         "title": called(alert),
-        "text": name(alert.text, 500),
+        "text": name(alert.text, 300),
         "cause": name(alert.cause or "", 300),
         "severity": words.severity(alert.severity),
         "state": words.alert_state(alert.state),
