@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, update
-from world.actors import aave
+from world.actors import aave, feeds
 
 from executor.journal.tables import wallets
 from tests.e2e.test_execute import MARKET, POLICY, WALLET, Desk, desk, indebted
 from underkeel.config.load import load
 from underkeel.steer import rows
+from underkeel.steer.child import Files
 from underkeel.steer.propose import Planner
-from underkeel.steer.types import Proposal
+from underkeel.steer.types import OPEN, Proposal
 from underkeel.steer.worker import Steering
 from underkeel.store.open import open_store
 from underkeel.store.store import Store
-from underkeel.store.tables import alerts, events, notifications
+from underkeel.store.tables import alerts, events, notifications, service_lock
 
 pytestmark = pytest.mark.world
 __all__ = ["desk", "indebted"]
+
+ROOT = Path(__file__).resolve().parents[2]
 
 RULE = """
 [channels.ops]
@@ -100,35 +107,78 @@ def health(desk: Desk) -> int:
     return int(aave.pool(desk.world, MARKET).call("getUserAccountData", WALLET)[5])
 
 
-def test_steer__execute__the_alert_ends_in_restored_health_once(
-    desk: Desk, opened: list[Wheel]
+@contextmanager
+def service(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the monitor in a process of its own; it is killed in the end."""
+    with path.with_name("service.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "underkeel", "--config", str(path), "run"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+def test_steer__service_killed_while_its_child_acts__the_next_takes_it_up_and_it_is_done_once(
+    desk: Desk,
 ) -> None:
-    before = desk.nonce()
-    wheel = Wheel.of(desk)
-    opened.append(wheel)
-    wheel.fires()
-    wheel.steering.turn()
-    row = wheel.row()
-    assert row.status == "proposed", row.cause
-    assert desk.nonce() == before  # only looked at
-    found = wheel.until("done", "failed", "refused", "unknown")
-    assert found.status == "done", found.cause
+    node, before = desk.world.node, desk.nonce()
+    node.mine_at(int(time.time()))
+    feeds.refresh_feeds(desk.world)
+    path = desk.config(policy=POLICY + RULE.replace("env:NOWHERE", "file:channel"))
+    (desk.folder / "channel").write_text("json://127.0.0.1:9/")
+    store = open_store(load(path))
+
+    def await_row(holds: Callable[[Proposal], bool], process: subprocess.Popen[bytes]) -> Proposal:
+        stop = time.monotonic() + 120
+        while True:
+            with store.reading() as db:
+                found = [row for row in rows.current(db, 0) if holds(row)]
+            if found:
+                return found[0]
+            log = desk.folder.joinpath("service.log").read_text()
+            assert process.poll() is None, log
+            assert time.monotonic() < stop, log
+            time.sleep(0.05)
+
+    node.automine(False)
+    with service(path) as first:
+        await_row(lambda row: row.status == "executing", first)
+        while node.rpc.request("txpool_status")["pending"] == "0x0":
+            assert first.poll() is None
+        first.kill()
+        first.wait(20)
+    with store.reading() as db:
+        (row,) = rows.current(db, 0)
+    assert row.status == "executing"
+    files = Files.of(desk.folder / "state/plans", f"run-{row.id}")
+    assert files.running()  # the child outlived it
+    with store.writing() as db:  # as a quarter of a minute of silence does
+        db.execute(update(service_lock).values(holder=""))
+    with service(path) as second:
+        node.automine(True)
+        node.mine()
+        done = await_row(lambda row: row.status not in OPEN, second)
+    assert (done.id, done.status) == (row.id, "done"), done.cause
+    assert not files.running()
+    assert desk.nonce() == before + 2
     assert health(desk) >= 18 * 10**17
-    assert desk.nonce() == before + 2
-    assert found.ended is not None
-    assert [one["end"] for one in found.ended["ended"]] == ["mined", "mined"]
-    assert [verdict["ok"] for verdict in found.verdicts] == [True, True]
-    for _ in range(3):
-        wheel.steering.turn()
-    assert desk.nonce() == before + 2
-    with wheel.store.reading() as db:
-        (message,) = db.execute(select(notifications))
-        said = list(db.execute(select(events.c.text).order_by(events.c.id)).scalars())
-    assert message.title == "repay carried out: demo ops"
-    assert "→ 1.8" in message.body
+    assert done.ended is not None
+    assert {one["end"] for one in done.ended["ended"]} <= {"mined", "done"}
+    assert [verdict["ok"] for verdict in done.verdicts] == [True, True]
+    with store.reading() as db:
+        said = list(db.execute(select(events.c.text).where(events.c.kind == "plan")).scalars())
+        (message,) = db.execute(select(notifications).where(notifications.c.state == "plan"))
     assert [text.split(":")[0] for text in said] == [
         "repay proposed", "repay is being carried out", "repay carried out",
     ]  # fmt: skip
+    assert message.title == "repay carried out: demo ops"
+    assert "→ 1.8" in message.body
+    store.close()
 
 
 def test_steer__dry_run__proposes_and_says_what_the_policy_would_refuse(
