@@ -28,7 +28,6 @@ WHOLE_BYTES: Final = 64 << 20
 """A larger file is not read from end to end each time that it is opened."""
 PRAGMAS: Final = (
     f"busy_timeout={BUSY_MS}",
-    "auto_vacuum=INCREMENTAL",  # takes effect in a new file only, hence before the next
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -113,6 +112,9 @@ def _check(connection: Connection, tables: Collection[str] | None) -> None:
 def _pragmas(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours, below
     cursor = connection.cursor()
+    (pages,) = cursor.execute("PRAGMA page_count").fetchone()
+    if pages == 0:  # later it would take the writer's lock, and before the log it takes effect
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     for pragma in PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from underkeel.store.errors import (
     Damaged,
@@ -66,7 +66,7 @@ def sqlite_fault(error: sqlite3.Error) -> StoreError:
 
 def words_of(error: SQLAlchemyError) -> str:
     """Return the driver's own words in one line."""
-    cause = error.orig if isinstance(error, DBAPIError) else None
+    cause = error.orig if isinstance(error, StatementError) else None
     return _line(str(cause or "")) or type(cause or error).__name__
 
 

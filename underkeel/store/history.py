@@ -49,20 +49,34 @@ class Keeper:
         self._last: dict[str, dict[str, Kept]] = {}
         self._versions: dict[str, int] = {}
 
-    def keep(self, db: Connection, now: float) -> int:
-        """Keep what is due of every chain's newest `risk` document; return how many positions."""
-        count = 0
+    def due(self, db: Connection, now: float) -> "Due":
+        """Return what is to be kept of every chain's newest `risk` document: reads only."""
+        found = Due([], {}, {})
         for (kind, chain), version in documents.versions(db).items():
             if kind != "risk" or self._versions.get(chain) == version:
                 continue
             stored = documents.get(db, kind, chain)
             if stored is not None:
-                count += self._write(db, chain, version, stored.value, now)
-        return count
+                found.versions[chain] = version
+                rows, found.last[chain] = self._chain(chain, stored.value, now)
+                found.rows.extend(rows)
+        return found
 
-    def _write(
-        self, db: Connection, chain: str, version: int, document: Mapping[str, Any], now: float
-    ) -> int:
+    def keep(self, db: Connection, due: "Due") -> int:
+        """Write what is due; return how many positions."""
+        upsert(db, table, due.rows)
+
+        def remember() -> None:
+            self._last |= due.last
+            self._versions |= due.versions
+
+        after_commit(db, remember)
+        return len(due.rows)
+
+    def _chain(
+        self, chain: str, document: Mapping[str, Any], now: float
+    ) -> tuple[list[dict[str, Any]], dict[str, Kept]]:
+        """Return a chain's rows that are due, and what is then kept last of it."""
         before, last = self._last.get(chain, {}), dict[str, Kept]()
         rows = []
         for position in document.get("positions", ()):
@@ -80,13 +94,16 @@ class Keeper:
             rows += [_gone(chain, id_, now) for id_ in sorted(absent)]
         else:
             last |= {id_: before[id_] for id_ in absent}
-        upsert(db, table, rows)
+        return rows, last
 
-        def remember() -> None:
-            self._last[chain], self._versions[chain] = last, version
 
-        after_commit(db, remember)
-        return len(rows)
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a `Keeper` is to write."""
+
+    rows: list[dict[str, Any]]
+    last: dict[str, dict[str, Kept]]
+    versions: dict[str, int]
 
 
 def between(

@@ -35,7 +35,9 @@ class Upkeep:
 
     def run(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Do all that is due; raises `NotWritten` and `LockLost`."""
-        self._step(lambda db: self._keeper.keep(db, self._store.clock()))
+        with self._store.reading() as db:
+            due = self._keeper.due(db, self._store.clock())
+        self._step(lambda db: self._keeper.keep(db, due))
         while not stopped() and self._step(lambda db: roll_up(db, self._store.clock())):
             pass
         while not stopped() and self._step(lambda db: prune(db, self._retain, self._store.clock())):

@@ -52,7 +52,8 @@ def data(store: Store, kind: str, span: Span = SPAN) -> list[dict[str, Any]]:
 def keep(store: Store, *positions: dict[str, Any], keeper: Keeper | None = None) -> None:
     with store.writing() as db:
         documents.put(db, "risk", "ethereum", document(*positions), at=BEGIN)
-        (keeper or Keeper()).keep(db, BEGIN)
+        keeper = keeper or Keeper()
+        keeper.keep(db, keeper.due(db, BEGIN))
 
 
 def test_positions__legs__raw_integers_and_prices_with_source_and_block(store: Store) -> None:
