@@ -57,9 +57,11 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     for code, text in {
         "401": "Show the token.",
         "404": "Not computed yet.",
+        "414": "The query is too long.",
         "421": "Called by a name that is not ours.",
         "422": "The query makes no sense.",
-        "503": "The database does not answer; ask again.",
+        "429": "Too many wrong tokens came from there.",
+        "503": "The database does not answer, or too many listen; ask again.",
     }.items()
 }
 WRITE_PROBLEMS: Final = PROBLEMS | {

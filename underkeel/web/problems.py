@@ -28,7 +28,7 @@ TITLES: Final[Mapping[int, str]] = {
     422: "The request makes no sense",
     429: "Too many attempts",
     500: "Something here is broken",
-    503: "The database does not answer",
+    503: "Not now",
 }
 RETRY_S: Final = "5"
 
