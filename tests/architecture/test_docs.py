@@ -21,10 +21,10 @@ def console_lines(page: Path) -> Iterator[str]:
                 yield line[2:].split("  #")[0].strip()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_links__every_page__lead_to_files(page: Path) -> None:
-    targets = LINK.findall(page.read_text(encoding="utf-8"))
-    assert [t for t in targets if not (page.parent / t).exists()] == []
+@pytest.mark.parametrize("written", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links__every_page__lead_to_files(written: Path) -> None:
+    targets = LINK.findall(written.read_text(encoding="utf-8"))
+    assert [t for t in targets if not (written.parent / t).exists()] == []
 
 
 @pytest.mark.parametrize("adapter", [a.name for a in ADAPTERS])

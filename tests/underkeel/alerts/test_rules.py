@@ -173,7 +173,7 @@ def test_rules__notify__left_out_is_the_next_worse_then_the_next_milder(
 
 
 @pytest.mark.parametrize(
-    ("web", "page"),
+    ("web", "link"),
     [
         (None, ""),
         ({}, "http://127.0.0.1:8899"),
@@ -181,8 +181,8 @@ def test_rules__notify__left_out_is_the_next_worse_then_the_next_milder(
     ],
     ids=str,
 )
-def test_rules__page__where_the_dashboard_is(web: Any, page: str) -> None:
-    assert rules(HEALTH, **({} if web is None else {"web": web})).page == page
+def test_rules__page__where_the_dashboard_is(web: Any, link: str) -> None:
+    assert rules(HEALTH, **({} if web is None else {"web": web})).page == link
 
 
 @pytest.mark.parametrize(
