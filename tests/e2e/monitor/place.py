@@ -197,7 +197,8 @@ class Place:
         process = Process(popen, clocks=clocks)
         self.processes.append(process)
         if takes_over:
-            process.wait_for("standing by")
+            seen = ("standing by", "the service runs")
+            until(lambda: any(map(process.says, seen)), 90, self.log)
             process.advance(0, 60)  # the other's silence has lasted long enough
         if await_:
             process.wait_for(await_)

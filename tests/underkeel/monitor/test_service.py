@@ -142,7 +142,7 @@ def test_service__from_start_to_end__reads_tells_serves_changes_its_config_and_e
     delivered = 'underkeel_notifications_total{channel="hook",outcome="delivered"}'
     until(lambda: delivered in told())
     assert 'underkeel_alerts_firing{severity="critical"} 1.0' in told()
-    for name in ("health_factor", "data_age_seconds", "rpc_requests_total", "live_mode 0.0"):
+    for name in ("chain_up", "data_age_seconds", "rpc_requests_total", "live_mode 0.0"):
         assert f"underkeel_{name}" in told()
 
     stand.write("\n[nonsense]\n")
