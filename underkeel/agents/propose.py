@@ -5,12 +5,11 @@ types the command that it comes with.
 """
 
 import threading
-from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from underkeel.agents.tools import Text
 from underkeel.agents.words import answer, clean
@@ -140,8 +139,5 @@ def _said(row: Proposal) -> dict[str, Any]:
     }
 
 
-def _nobody(
-    db: Connection, rule: str, severity: str, title: str, body: str,
-    payload: Mapping[str, Any], dedup: str, now: float,
-) -> None:  # fmt: skip
+def _nobody(*_: object) -> None:
     """Tell no channel: a model must not be able to ring anybody's telephone. The page shows it."""

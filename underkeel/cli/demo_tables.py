@@ -34,7 +34,7 @@ def entry_line(entry: Entry) -> RenderableType:
     line.add_row(
         Text(f"{entry.t:.1f} s", style="dim"),
         Text(f"{mark} {entry.kind}", style=style),
-        Text(block, style="dim").append(entry.text, style=style or "default"),
+        Text().append(block, style="dim").append(entry.text, style=style),
     )
     return line
 

@@ -34,7 +34,7 @@ STEP_S: Final = 0.5
 FOLDER: Final = "plans"
 
 Verdict = Mapping[str, Any]
-"""`step` (text, null for the whole plan), `rule`, `ok` and `text`."""
+"""`step` (text, from 0; null for the whole plan), `rule`, `ok` and `text`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def verdicts(code: int | None, out: str, said: str) -> tuple[Verdict, ...]:
         found.append(
             {"step": None, "rule": "simulation", "ok": False, "text": document["simulation"]}
         )
-    for number, step in enumerate(document.get("steps", ()), 1):
+    for number, step in enumerate(document.get("steps", ())):
         counts = "? dollars" if step["usd"] is None else f"{step['usd']} USD"
         found += [
             {

@@ -1,8 +1,8 @@
 """Write what became of a proposal: its row, an event, and a message to the rule's channels."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -17,8 +17,8 @@ from underkeel.store import events, outbox
 from underkeel.store.events import Event
 from underkeel.store.outbox import Message
 
-Tell = Callable[[Connection, str, str, str, str, Mapping[str, Any], str, float], None]
-"""Puts a message into the outbox: rule, severity, title, body, payload, dedup id, now."""
+Tell = Callable[[Connection, str, Message, float], None]
+"""Puts a message into the outbox for every channel of a rule; its id is made their own."""
 
 QUIET: Final = frozenset({Status.EXPIRED, Status.WITHDRAWN, Status.EXECUTING})
 """The page tells of these; nobody is called for them."""
@@ -110,16 +110,18 @@ class Recorder:
         events.add(db, event)
 
     def _message(self, db: Connection, proposal: Proposal, severity: str) -> None:
-        self.tell(
-            db,
-            proposal.rule,
-            GRAVE.get(proposal.status, severity),
-            words.title(proposal),
-            words.body(proposal, plan_of(proposal), self.zone),
-            payload(proposal),
-            f"plan:{proposal.id}:{proposal.status}",
-            proposal.changed_at,
+        message = Message(
+            id=f"plan:{proposal.id}:{proposal.status}",
+            channel="",
+            severity=GRAVE.get(proposal.status, severity),
+            title=words.title(proposal),
+            body=words.body(proposal, plan_of(proposal), self.zone),
+            payload=payload(proposal),
+            alert=proposal.alert,
+            rule=proposal.rule,
+            state="plan",
         )
+        self.tell(db, proposal.rule, message, proposal.changed_at)
 
 
 def plan_of(proposal: Proposal) -> Plan | None:
@@ -159,16 +161,9 @@ def to_the_outbox(config: Config) -> Tell:
     """Return what tells the channels that a rule names for a severity; all, if it is none's."""
     rules = rules_of(config.settings)
 
-    def put(
-        db: Connection, rule: str, severity: str, title: str, body: str,
-        payload: Mapping[str, Any], dedup: str, now: float,
-    ) -> None:  # fmt: skip
+    def put(db: Connection, rule: str, message: Message, now: float) -> None:
         known = rules.by_id.get(rule)
-        for channel in rules.channels if known is None else known.notify[severity]:
-            message = Message(
-                f"{dedup}:{channel}", channel, severity, title, body, dict(payload),
-                rule=rule, state="plan",
-            )  # fmt: skip
-            outbox.put(db, message, now)
+        for channel in rules.channels if known is None else known.notify[message.severity]:
+            outbox.put(db, replace(message, id=f"{message.id}:{channel}", channel=channel), now)
 
     return put

@@ -111,9 +111,9 @@ def executed(**changed: Any) -> str:
 
 def test_verdicts__steps_and_refusals__one_line_each() -> None:
     allowed, refused = verdicts(6, executed(), "")
-    assert allowed == {"step": "1", "rule": "policy", "ok": True, "text": "counts 5.25 USD"}
+    assert allowed == {"step": "0", "rule": "policy", "ok": True, "text": "counts 5.25 USD"}
     assert refused == {
-        "step": "2", "rule": "tx-usd", "ok": False, "text": "tx-usd: $9 of $5; raise it",
+        "step": "1", "rule": "tx-usd", "ok": False, "text": "tx-usd: $9 of $5; raise it",
     }  # fmt: skip
     first, *_ = verdicts(6, executed(simulation="it expired"), "")
     assert first == {"step": None, "rule": "simulation", "ok": False, "text": "it expired"}

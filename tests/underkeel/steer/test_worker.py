@@ -46,6 +46,7 @@ def test_turn__propose__one_plan_is_told_with_the_command(tmp_path: Path) -> Non
     assert desk.rows() == [("proposed", "")]
     (message,) = desk.messages()
     assert (message.channel, message.severity, message.rule) == ("ops", "warning", "hf-low")
+    assert (message.alert, message.state) == ("k1", "plan")
     assert message.title == "repay proposed: demo ops"
     config = desk.folder / "underkeel.toml"
     assert f"carry it out: underkeel execute /plans/x.json --execute --config {config}" in (
