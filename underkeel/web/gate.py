@@ -60,6 +60,8 @@ HEADERS: Final = {
 PRIVATE: Final = "no-store"
 PUBLIC: Final = "no-cache"
 """Of files that hold nothing of the user's: asked for again, and sent only if changed."""
+FOREVER: Final = "public, max-age=31536000, immutable"
+"""Of files whose address names their content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,8 @@ class _Reply:
             for name, value in HEADERS.items():
                 headers[name] = value
             public = self.scope["path"].startswith(OPEN_FOLDERS)
-            headers["Cache-Control"] = PUBLIC if public else PRIVATE
+            versioned = public and self.scope["query_string"].startswith(b"v=")
+            headers["Cache-Control"] = FOREVER if versioned else PUBLIC if public else PRIVATE
             caller = self.caller
             ours = any(c.startswith(f"{self.keys.cookie}=") for c in headers.getlist("set-cookie"))
             if caller and caller.fresh and not (public or caller.bearer or ours):

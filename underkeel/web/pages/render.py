@@ -1,5 +1,6 @@
 """Draw a page: the environment of the templates, and what every page has around it."""
 
+import hashlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,15 @@ STATIC: Final = HERE / "static"
 VENDOR: Final = STATIC / "vendor"
 
 
+def _versions() -> dict[str, str]:
+    """Return each file's address, which changes with what is in it: browsers keep it for good."""
+    files = (path for path in STATIC.rglob("*") if path.suffix in (".css", ".js", ".svg"))
+    return {
+        str(path.relative_to(STATIC)): hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        for path in files
+    }
+
+
 def _environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -36,6 +46,7 @@ def _environment() -> Environment:
         version=__version__,
         gauge=gauge,
         short=fmt.short,
+        assets=_versions(),
         libraries=(VENDOR / ".complete").is_file(),
     )
     return found

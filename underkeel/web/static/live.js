@@ -110,6 +110,7 @@
   document.addEventListener("htmx:error", () => gone("What is shown may be old. Trying again …"));
   window.addEventListener("offline", () => gone("This machine is offline."));
 
+  const plain = document.querySelector("link[rel=icon]").href;
   const badge = () => {
     const bell = document.getElementById("bell");
     const count = Number(bell ? bell.dataset.firing : 0);
@@ -120,7 +121,7 @@
     if (badge.shown === `${count}/${critical}`) return;
     badge.shown = `${count}/${critical}`;
     if (!count) {
-      icon.href = "/static/favicon.svg";
+      icon.href = plain;
       return;
     }
     const canvas = document.createElement("canvas");
@@ -140,7 +141,7 @@
       pen.fillText(count > 99 ? "99" : String(count), 44, 21);
       icon.href = canvas.toDataURL("image/png");
     };
-    image.src = "/static/favicon.svg";
+    image.src = plain;
   };
 
   // What is not a page, such as a problem told as JSON, never takes a page's place.

@@ -119,10 +119,11 @@ def failures(found: Sequence[ExposureWorst], labels: dict[str, str]) -> Table:
 def _what(worst: ExposureWorst, labels: dict[str, str]) -> str:
     if worst.node in labels:
         return labels[worst.node]
-    first = labels.get(worst.nodes[0], "") if worst.nodes else ""
     kind, _, rest = worst.node.partition(":")
     if kind == "code":
-        return name(f"code of {first or fmt.short(rest)}, {len(worst.nodes)} times", 80)
+        first = labels.get(worst.nodes[0], "") if worst.nodes else ""
+        times = f", wherever it stands ({len(worst.nodes)})" if len(worst.nodes) > 1 else ""
+        return name(f"{first or f'code {fmt.short(rest)}'}{times}", 80)
     if kind == "key":
         return name(f"key {fmt.short(rest)}", 48)
     return name(worst.node, 48)

@@ -133,7 +133,7 @@ def healths(plan: PlanPart, id: str) -> list[dict[str, Any]]:
                 else words.health(then.health_raw, then.health_scale),
             }
         )
-    return found
+    return [one for one in found if one["before"].text != one["after"].text] or found
 
 
 def legs(plan: PlanPart, id: str) -> Table:
