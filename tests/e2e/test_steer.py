@@ -99,7 +99,7 @@ def opened() -> Iterator[list[Wheel]]:
     wheels: list[Wheel] = []
     yield wheels
     for wheel in wheels:
-        wheel.steering.stop(0)
+        wheel.steering.stop(0, 0)
         wheel.store.close()
 
 

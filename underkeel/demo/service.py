@@ -81,6 +81,7 @@ class Service:
             return
         if self.process.poll() is None:
             self.process.terminate()
+            end_all(self.state / FOLDER, 2)  # else it would wait for what acts
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOP_S)
             if self.process.poll() is None:

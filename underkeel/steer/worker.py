@@ -39,6 +39,8 @@ POLL_S: Final = 1.0
 BUSY_S: Final = 0.1
 """While a child runs, for its end."""
 REMEMBERED_S: Final = 86_400
+GRACE_S: Final = 10.0
+"""For a child that acts, when the service ends."""
 LATE_S: Final = 300
 """After a plan's end, for the child to find out how it went; then it is ended."""
 KEPT_S: Final = 30 * 86_400
@@ -101,17 +103,17 @@ class Steering:
         """Whether the thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
-    def stop(self, timeout_s: float = 30) -> None:
-        """Begin nothing new, and wait so long for what is under way.
+    def stop(self, timeout_s: float = 30, grace_s: float = GRACE_S) -> None:
+        """Begin nothing new; wait so long for the thread, and for a child that is acting.
 
         A child that still runs then is left to bring to an end what it began: the next service
         takes it up, as after a crash.
         """
         self._planner.stopping.set()
         self._wakeup.set()
-        until = time.monotonic() + timeout_s
         if self._thread is not None:
             self._thread.join(timeout_s)
+        until = time.monotonic() + grace_s
         for child in self._children.values():
             child.wait(max(0.0, until - time.monotonic()))
         with contextlib.suppress(AppError):

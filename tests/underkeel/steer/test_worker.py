@@ -418,7 +418,7 @@ def test_stop__child_runs__is_left_to_its_end_and_taken_up_by_the_next(desk: Des
     while not desk.started():
         assert desk.steering.alive
     (child,) = desk.steering._children.values()
-    desk.steering.stop(0.1)
+    desk.steering.stop(20, 0)
     assert not desk.steering.alive
     assert child.code is None
     assert desk.statuses() == ["executing"]
