@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.e2e.web.conftest import ARGS, CHROMIUM, DESK
+from tests.e2e.web.conftest import ARGS, CHROMIUM, DESK, PATIENCE_MS
 from underkeel.demo.live import Live, open_live, play
 from underkeel.demo.stage import open_stage
 from underkeel.demo.story import tell
@@ -32,7 +32,7 @@ SHOTS = (
     ("transactions-dark", "/transactions", "dark"),
     ("alerts-dark", "/alerts", "dark"),
 )
-SETTLE_MS = 1_500
+SETTLE_MS = 2_500
 
 
 @contextmanager
@@ -52,6 +52,7 @@ def played(drifts: int) -> Iterator[Live]:
 
 def shoot(page: Page, url: str, name: str) -> Path:
     """Take one picture of what one sees first."""
+    page.set_default_timeout(10 * PATIENCE_MS)
     page.goto(url)
     page.wait_for_selector("#stream[data-open]", state="attached")
     page.wait_for_timeout(SETTLE_MS)

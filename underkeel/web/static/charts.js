@@ -67,6 +67,7 @@
         width: canvas.clientWidth,
         height: canvas.clientHeight - 34,
         hooks: { draw: [one] },
+        scales: { x: { range: (_, low, high) => (high - low < 600 ? [high - 3600, high + 60] : [low, high]) } },
         axes: [{ ...axis, values: TIMES }, { ...axis, size: 70, values: (_, all) => all.map((v) => v.toLocaleString("en", { maximumFractionDigits: 4 })) }],
         series: [
           { label: "time", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },

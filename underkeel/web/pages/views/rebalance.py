@@ -67,7 +67,7 @@ def proposal(found: Proposal, zone: str) -> dict[str, Any]:
             )
         ),
         "hash": found.hash,
-        "command": name(found.command, 300),
+        "command": name(found.command, 300) if found.status == "proposed" else "",
         "position": found.position,
         "what": "" if plan is None else name(plan.what, 300),
         "block": None if plan is None else f"{int(plan.block.number):,}",
