@@ -130,7 +130,7 @@ def state_of(row: AlertRow) -> State:
     return _decoded(row.body) if row.body else State(Phase(row.state), row.since)
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 13)
 def _decoded(text: str) -> State:
     body: dict[str, Any] = orjson.loads(text)
     told = body.pop("told")

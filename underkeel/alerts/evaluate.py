@@ -23,14 +23,11 @@ from underkeel.alerts.rules import Rules
 from underkeel.observe import study
 from underkeel.observe.metrics import CHAIN_METRICS
 from underkeel.observe.types import Gap, Labels, Observation, Observed, Scope, labels
-from underkeel.store import chains, documents, events, outbox, silences
-from underkeel.store.chains import ChainState
+from underkeel.store import documents, events, outbox, silences
 from underkeel.store.events import Event
 
 PLACE: Final = "alerts-block"
 """The kind of document that says up to which block a chain was judged."""
-HUNG_S: Final = 120.0
-"""A chain that was not even tried for so long has nobody who watches it."""
 SETTLE_S: Final = 60
 """An older block than the last is not looked at for so long: an endpoint lags, or it was forked
 away. After that the chain really is there."""
@@ -112,18 +109,11 @@ def _absent(
     return dropped
 
 
-def tick(db: Connection, rules: Rules, now: float, alive_since: float | None = None) -> Outcome:
+def tick(db: Connection, rules: Rules, now: float) -> Outcome:
     """Do what only time asks for: reminders, escalation, unknown for too long, silences' ends.
 
-    To be called every few seconds, whatever the chains do. With `alive_since`, when this process
-    began, a chain that nobody has tried to read since is unknown: its watcher hangs.
+    To be called every few seconds, whatever the chains do.
     """
-    done = [
-        evaluate(db, rules, unwatched(state.chain, at), now)
-        for state in (chains.all(db) if alive_since is not None else ())
-        if state.chain in rules.chains
-        and now - (at := max(state.read_at or 0.0, alive_since or 0.0)) > _patience(state)
-    ]
     board = Board.load_live(db, rules)
     dropped: set[str] = set()
     for card in board.cards.values():
@@ -134,26 +124,14 @@ def tick(db: Connection, rules: Rules, now: float, alive_since: float | None = N
         chain = card.labels.get("chain")
         if engine.expired(state, now) or (chain is not None and chain not in rules.chains):
             dropped.add(card.key)
-    last = _settle(db, board, dropped, None, now, {})
-    return Outcome(
-        last.firing,
-        last.changed + sum(one.changed for one in done),
-        last.messages + sum(one.messages for one in done),
-        last.events + sum(one.events for one in done),
-    )
+    return _settle(db, board, dropped, None, now, {})
 
 
 def unwatched(chain: str, since: float) -> Observed:
-    """Return the reading of a chain that nobody reads."""
+    """Return the reading of a chain that nobody has tried to read: its watcher hangs."""
     of = labels(chain=chain)
     gap = Gap(of, "its watcher has not tried to read it", since)
     return Observed(Scope(chain, CHAIN_METRICS, None, (gap,)), ())
-
-
-def _patience(state: ChainState) -> float:
-    """Return how many seconds a watcher may take between two tries."""
-    found = state.body.get("stale_after_s")
-    return max(HUNG_S, float(found)) if isinstance(found, int | float) else HUNG_S
 
 
 def _settle(

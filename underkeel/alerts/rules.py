@@ -16,7 +16,7 @@ from underkeel.config.model import Settings
 from underkeel.observe.types import Labels
 
 ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
-MOST_REMEMBERED: Final = 200_000
+MOST_REMEMBERED: Final = 50_000
 """Series whose rules are remembered: positions come and go."""
 
 

@@ -43,15 +43,25 @@ class Rounds:
             self._open = set(self._good)
             return True
 
-    def late(self, table: MonitorTable) -> dict[str, str]:
-        """Return the chains that fail, or were not read for too long, and why."""
+    def silent(self, table: MonitorTable) -> dict[str, str]:
+        """Return the chains that nobody has read for too long, and for how long."""
         limit = GRACE_S + float(max(table.calm_every, table.every or 0))
         now = self._monotonic()
         with self._lock:
-            failing = {name: cause for name, cause in self._faults.items() if cause}
-            silent = {
+            return {
                 name: f"not read for {now - at:.0f} s"
                 for name, at in self._good.items()
                 if now - at > limit
             }
-        return silent | failing
+
+    def late(self, table: MonitorTable) -> dict[str, str]:
+        """Return the chains that fail, or were not read for too long, and why."""
+        silent = self.silent(table)
+        with self._lock:
+            return silent | {name: cause for name, cause in self._faults.items() if cause}
+
+    def unwatched(self, table: MonitorTable) -> list[str]:
+        """Return the chains that are silent and do not even fail: their watchers hang."""
+        silent = self.silent(table)
+        with self._lock:
+            return [name for name in silent if not self._faults.get(name)]

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 
-from underkeel.alerts.evaluate import Outcome
+from underkeel.alerts.evaluate import Outcome, unwatched
 from underkeel.alerts.rules import rules_of
 from underkeel.config.load import Config
 from underkeel.errors import AppError
@@ -206,7 +206,11 @@ class Shift:
         degraded = {
             k: v for k, v in self.degraded().items() if k not in self.config.settings.chains
         }
-        return self.others.observed(db, now, degraded)
+        hangs = self.rounds.unwatched(self.config.settings.monitor)
+        return (
+            *self.others.observed(db, now, degraded),
+            *(unwatched(name, now) for name in hangs),
+        )
 
     def _clock_jump(self) -> None:
         off = self._tools.clock() - self._tools.monotonic()

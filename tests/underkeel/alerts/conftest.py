@@ -31,10 +31,10 @@ class House:
         with self.store.writing() as db:
             return evaluate(db, self.rules, reading, now)
 
-    def wait(self, now: float, **more: Any) -> Outcome:
+    def wait(self, now: float) -> Outcome:
         """Let time pass."""
         with self.store.writing() as db:
-            return tick(db, self.rules, now, **more)
+            return tick(db, self.rules, now)
 
     def do(self, act: Callable[..., Any], *given: Any) -> Any:
         """Do something in a transaction."""

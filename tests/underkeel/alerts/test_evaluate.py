@@ -22,10 +22,9 @@ from tests.underkeel.alerts.scene import (
     time_of,
 )
 from underkeel.alerts import acts
-from underkeel.alerts.evaluate import evaluate, studied
+from underkeel.alerts.evaluate import evaluate, studied, unwatched
 from underkeel.observe.types import Gap, Observation, Observed, Scope, labels
-from underkeel.store import chains, documents
-from underkeel.store.chains import ChainState
+from underkeel.store import documents
 from underkeel.store.store import Store
 from underkeel.store.tables import alerts as table
 
@@ -400,18 +399,17 @@ def test_inhibit__chain_down_and_one_fires__that_one_is_still_reminded_of(house:
     assert "repeat" in kinds
 
 
-def test_tick__watcher_hangs__unknown_after_its_patience(house: Make) -> None:
+def test_evaluate__watcher_hangs__unknown_and_after_a_while_told(house: Make) -> None:
     here = house(rules(HEALTH))
     here.see(observed(1, health(2, 1)), time_of(1))
-    state = ChainState(CHAIN, 1, "ok", read_at=time_of(1), body={"stale_after_s": 300.0})
-    here.do(chains.put, state)
-    here.wait(time_of(1) + 300, alive_since=START)
-    assert here.rows == []
-    here.wait(time_of(1) + 301, alive_since=time_of(1) + 200)
-    assert here.rows == [], "this process has only begun"
-    here.wait(time_of(1) + 301, alive_since=START)
+    for i in range(0, 90, 2):
+        here.see(unwatched(CHAIN, time_of(1) + 60 + i), time_of(1) + 60 + i)
+        assert here.rows[0].state == "unknown"
+    here.see(unwatched(CHAIN, time_of(1) + 150), time_of(1) + 150)
     assert here.rows[0].state == "firing"
     assert here.rows[0].cause == "its watcher has not tried to read it"
+    here.see(observed(20, health(2, 20)), time_of(20))
+    assert here.rows[0].state == "resolved"
 
 
 def test_tick__chain_gone_from_the_config__its_alerts_too(house: Make) -> None:

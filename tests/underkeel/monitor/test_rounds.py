@@ -51,3 +51,11 @@ def test_late__failing_and_silent_chains__are_named_with_their_causes() -> None:
     clock.now = GRACE_S + table.calm_every + 1
     rounds.seen(good("a"), on_disk=True)
     assert rounds.late(table) == {"b": f"not read for {clock.now:.0f} s"}
+
+
+def test_unwatched__silent_and_not_even_failing__its_watcher_hangs() -> None:
+    clock = Clock()
+    rounds, table = Rounds(("a", "b"), clock), MonitorTable()
+    clock.now = GRACE_S + table.calm_every + 1
+    rounds.seen(bad("a"), on_disk=True)
+    assert rounds.unwatched(table) == ["b"]
