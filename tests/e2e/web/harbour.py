@@ -167,15 +167,17 @@ def alert(key: str, now: float, **changes: Any) -> AlertRow:
     return AlertRow(**given, body=orjson.dumps(state).decode())
 
 
+Opened = tuple[Config, Store, dict[str, str]]
+
+
 @contextmanager
-def moored(folder: Path, *, token: bool = False, fill: bool = True) -> Iterator[Harbour]:
-    """Make the store, fill it, and serve it."""
+def filled(folder: Path, *, token: bool = False, fill: bool = True) -> Iterator[Opened]:
+    """Make a config and its store, filled as a monitor leaves it that goes on."""
     folder.mkdir(parents=True, exist_ok=True)
-    state = folder / "state"
     (folder / "token").write_text(TOKEN)
     web = '[web]\nbind = "127.0.0.1:0"\ntoken = "file:token"\n' if token else ""
     (folder / "underkeel.toml").write_text(CONFIG.replace("{web}", web))
-    environ = {"XDG_STATE_HOME": str(state), "HOME": str(folder)}
+    environ = {"XDG_STATE_HOME": str(folder / "state"), "HOME": str(folder)}
     config = load(folder / "underkeel.toml", environ, folder)
     store = open_store(config, environ=environ)
     now = int(time.time()) - 4
@@ -184,13 +186,24 @@ def moored(folder: Path, *, token: bool = False, fill: bool = True) -> Iterator[
     Lock(store).take()
     with store.writing() as db:  # a monitor that goes on, for as long as the tests
         db.execute(update(service_lock).values(beat_at=now + 3_600))
-    app = create_app(config, store, alone=False, environ=environ)
-    server = serve(app, config, port=0)
     try:
-        yield Harbour(store, server, state / "underkeel", config, now)
+        yield config, store, environ
     finally:
-        server.stop()
         store.close()
+
+
+@contextmanager
+def moored(folder: Path, *, token: bool = False, fill: bool = True) -> Iterator[Harbour]:
+    """Fill a store, and serve it."""
+    with filled(folder, token=token, fill=fill) as (config, store, environ):
+        app = create_app(config, store, alone=False, environ=environ)
+        server = serve(app, config, port=0)
+        try:
+            yield Harbour(
+                store, server, folder / "state" / "underkeel", config, int(time.time()) - 4
+            )
+        finally:
+            server.stop()
 
 
 def _fill(store: Store, now: int) -> None:

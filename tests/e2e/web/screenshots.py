@@ -7,6 +7,7 @@ wanders a while, so that there is something to see.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def main() -> None:
         for name, path, theme in SHOTS:
             context = browser.new_context(viewport=size, color_scheme=theme)  # type: ignore[arg-type]
             taken = shoot(context.new_page(), live.service.url.rstrip("/") + path, name)
-            print(taken.name, f"{taken.stat().st_size:,} bytes")
+            sys.stdout.write(f"{taken.name} {taken.stat().st_size:,} bytes\n")
             context.close()
         browser.close()
 
