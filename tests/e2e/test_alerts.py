@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Ran, Scene
 from tests.e2e.test_exposure_diff import govern
+from underkeel.observe.study import observe_study
 
 pytestmark = pytest.mark.world
 
@@ -76,3 +77,15 @@ def test_alerts__governance_between_two_rounds__named_and_then_the_chain_is_dead
         (down,) = by_rule(blind, "rpc-down")
         assert down["state"] == "pending", "half a minute first"
         assert run("alert", "list", "--config", dead).code == 3
+
+
+def test_study__the_real_document__shows_code_and_feeds_and_no_change_without_one(
+    scene: Scene, run: Run, tmp_path: Path
+) -> None:
+    document = run("exposure", "--json", "--config", scene.config(tmp_path)).doc
+    (first,) = observe_study(document, {}, 1.0)
+    facts: Any = first.fingerprint["facts"]
+    names = {name.partition(" by ")[0] for one in facts.values() for name in one}
+    assert names >= {"code", "implementation", "source", "feed", "what it is"}
+    (again,) = observe_study(document, {first.scope.chain: first.fingerprint}, 2.0)
+    assert again.observations == ()

@@ -86,7 +86,7 @@ def compared(
     changes: list[dict[str, Any]] = []
     if before and before.get("version") == VERSION:
         known = {key: dict(facts) for key, facts in before["facts"].items()}
-        changes = [one for one in before["changes"] if 0 <= now - one["at"] < REMEMBERED_S]
+        changes = [one for one in before["changes"] if now - one["at"] < REMEMBERED_S]
     seen: set[str] = set()
     for position in positions:
         for subject, facts in facts_of(position, seen):

@@ -46,14 +46,14 @@ def _compared(
     changes: list[dict[str, Any]] = []
     if before and before.get("version") == VERSION:
         known = {key: dict(facts) for key, facts in before["facts"].items()}
-        changes = [one for one in before["changes"] if 0 <= now - one["at"] < REMEMBERED_S]
+        changes = [one for one in before["changes"] if now - one["at"] < REMEMBERED_S]
     for address, label, facts in _facts(document, chain):
         was = known.setdefault(address, {})
         for what, value in facts.items():
             if what in was and was[what] != value:
                 changes.append(
                     {
-                        "metric": "feed_change_age" if what in FEEDS else
+                        "metric": "feed_change_age" if what.partition(" by ")[0] in FEEDS else
                         "implementation_change_age",
                         "subject": f"{label} {address}" if label else address,
                         "what": what,
@@ -77,9 +77,8 @@ def _facts(document: Mapping[str, Any], chain: str) -> Iterator[tuple[str, str, 
     points: dict[str, dict[str, set[str]]] = {}
     for edge in document["edges"]:
         if edge["chain"] == chain and edge["kind"] in CODE | FEEDS:
-            points.setdefault(edge["source"], {}).setdefault(edge["kind"], set()).add(
-                edge["target"]
-            )
+            how = f"{edge['kind']} by {edge['evidence']}"
+            points.setdefault(edge["source"], {}).setdefault(how, set()).add(edge["target"])
     for node in document["nodes"]:
         if node["chain"] != chain or node["address"] is None or node["unknown"]:
             continue
@@ -88,4 +87,6 @@ def _facts(document: Mapping[str, Any], chain: str) -> Iterator[tuple[str, str, 
         }
         if node["codehash"]:
             facts["code"] = node["codehash"]
+        if node["answers_as"] not in (None, "unknown"):
+            facts["what it is"] = node["answers_as"]
         yield node["address"], node["label"] or "", facts

@@ -451,7 +451,7 @@ def test_studied__implementation_replaced__critical_once_and_over_in_silence(hou
 def study(code: str, number: int) -> dict[str, Any]:
     node = {
         "chain": CHAIN, "id": "0xpool", "address": "0xpool", "label": "Pool", "codehash": code,
-        "unknown": [],
+        "answers_as": "contract", "unknown": [],
     }  # fmt: skip
     chain = {"name": CHAIN, "block_number": str(number)}
     return {"chains": [chain], "nodes": [node], "edges": []}

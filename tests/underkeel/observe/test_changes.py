@@ -158,12 +158,14 @@ def test_facts__emode__its_category_is_a_subject_of_its_own() -> None:
 def node(address_: str, code: str, **more: Any) -> dict[str, Any]:
     return {
         "chain": "main", "id": address_, "address": address_, "label": "Pool", "codehash": code,
-        "unknown": [], **more,
+        "answers_as": "contract", "unknown": [], **more,
     }  # fmt: skip
 
 
 def edge(source: str, target: str, kind: str) -> dict[str, Any]:
-    return {"chain": "main", "source": source, "target": target, "kind": kind}
+    return {
+        "chain": "main", "source": source, "target": target, "kind": kind, "evidence": "slot 7",
+    }  # fmt: skip
 
 
 def study(nodes: list[dict[str, Any]], edges: list[dict[str, Any]]) -> dict[str, Any]:
@@ -187,7 +189,7 @@ def test_study__proxy_points_elsewhere__implementation_changed() -> None:
     (one,) = after(a, b).observations
     assert one.metric == "implementation_change_age"
     assert dict(one.labels)["subject"] == "Pool 0xp"
-    assert one.note == "implementation: 0xa → 0xb, block 7"
+    assert one.note == "implementation by slot 7: 0xa → 0xb, block 7"
 
 
 def test_study__aggregator_replaced__feed_changed() -> None:
@@ -195,6 +197,24 @@ def test_study__aggregator_replaced__feed_changed() -> None:
     b = study([node("0xf", "0x1")], [edge("0xf", "0xb", "source")])
     (one,) = after(a, b).observations
     assert one.metric == "feed_change_age"
+
+
+def test_study__destroyed_or_run_by_anothers_code__is_a_change_too() -> None:
+    a = study([node("0xp", "0x1", answers_as="eoa")], [])
+    b = study([node("0xp", "0x1", answers_as="delegated-eoa")], [])
+    unknown = study([node("0xp", "0x1", answers_as="unknown")], [])
+    (one,) = after(a, b).observations
+    assert one.note == "what it is: eoa → delegated-eoa, block 7"
+    assert not after(a, unknown).observations
+
+
+def test_study__clock_set_back__the_change_is_remembered() -> None:
+    a, b = study([node("0xp", "0x1")], []), study([node("0xp", "0x2")], [])
+    (first,) = observe_study(a, {}, NOW)
+    (then,) = observe_study(b, {"main": stored(first.fingerprint)}, NOW + 10)
+    (back,) = observe_study(b, {"main": stored(then.fingerprint)}, NOW - 86_400)
+    (one,) = back.observations
+    assert one.value == 0
 
 
 def test_study__not_read_once__is_no_change_and_compared_with_before_that() -> None:
