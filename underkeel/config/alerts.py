@@ -267,9 +267,10 @@ class AlertTable(Table):
 
 def overlaid(value: object) -> object:
     """Return a row with the keys of the built-in rule that it changes beneath its own."""
-    if isinstance(value, Mapping) and value.get("id") in BUILTIN:
-        return {**BUILTIN[str(value["id"])], **value}
-    return value
+    if not isinstance(value, Mapping):
+        return value
+    id_ = value.get("id")
+    return {**BUILTIN[id_], **value} if isinstance(id_, str) and id_ in BUILTIN else value
 
 
 AlertRow = Annotated[AlertTable, BeforeValidator(overlaid)]
