@@ -64,6 +64,7 @@ class Explorer:
     _done: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _waited: bool = False
 
     def __enter__(self) -> Self:
         if self.reader.table.discover and self.reader.accounts:
@@ -84,7 +85,8 @@ class Explorer:
         """Return the markets to read at a head, as far as they are known."""
         if self._thread is None:
             return Found(markets_of(self.reader.table))
-        if not self._done.is_set():
+        if not self._waited:
+            self._waited = True
             self._done.wait(FIRST_S)
         if self._found is None:
             return self._remembered(head)

@@ -30,8 +30,10 @@ SPAN_S: Final = 6 * 3600
 WARM: Final = 0.25
 """Part of the run after which memory counts."""
 LOOKS: Final = 60
-AHEAD: Final = 12
+AHEAD: Final = 36
 """Blocks that may be mined ahead of the service."""
+STEP: Final = 8
+"""Blocks mined at once."""
 BURST: Final = 40
 """Blocks between two moves of the price."""
 
@@ -94,8 +96,8 @@ def _some(place: Place, die: random.Random, count: int) -> int:
         place.world.node.reorg(2)
     elif chance < 0.06:
         place.proxy.script.then(*[faults.dropped] * 3)
-    for _ in range(0, count, 2):
-        place.world.node.mine(2)
+    for _ in range(0, count, STEP):
+        place.world.node.mine(STEP)
         head = int(place.world.node.block()["number"], 16)
         _keep_up(place, head - AHEAD)
     return count
