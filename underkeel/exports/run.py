@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from underkeel.errors import AppError
 from underkeel.exports import write
@@ -49,6 +49,8 @@ def export(
 ) -> int:
     """Write one consistent view of the rows and return how many."""
     with store.reading() as db:
+        if not store.sqlite:  # who reads from the pipe may take his time
+            db.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         found = rows(db, wanted.kind, wanted.span)
         if wanted.format == "csv":
             return write.write_csv(out, COLUMNS[wanted.kind], found, tell)

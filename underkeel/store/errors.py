@@ -57,7 +57,7 @@ class NotWritten(StoreError):
 class Locked(NotWritten):
     """Another process held the database for too long; trying again is right."""
 
-    todo = "another process holds it; it is tried again by itself"
+    todo = "another process holds it; try again"
 
 
 class Full(NotWritten):

@@ -19,6 +19,7 @@ OVER: Final = ("done", "refused", "expired", "failed", "withdrawn")
 
 def prune(db: Connection, retain: RetainTable, now: float) -> int:
     """Remove one step's worth of rows and return how many; 0 where nothing is left to remove."""
+    now = present(db, now)
     for grain, seconds in ((RAW, retain.raw), (HOURLY, retain.hourly), (DAILY, retain.daily)):
         if count := _prune_grain(db, grain, now - seconds):
             return count
@@ -28,8 +29,19 @@ def prune(db: Connection, retain: RetainTable, now: float) -> int:
     return _thin_positions(db, now - retain.raw)
 
 
+def present(db: Connection, now: float) -> float:
+    """Return the time that ages are counted from: our clock's, but not far after the chains'.
+
+    A clock that jumps ahead must not have a year of rows removed, and a chain whose time stands in
+    the past keeps its rows.
+    """
+    newest = db.execute(select(func.max(tables.chain_states.c.block_timestamp))).scalar()
+    return now if newest is None else min(now, float(newest) + DAY)
+
+
 def old_rows(db: Connection, retain: RetainTable, now: float) -> int:
     """Return about how many rows there are to remove: values only, which are most of all."""
+    now = present(db, now)
     return sum(
         int(db.execute(select(func.count()).where(table.c.bucket < end)).scalar_one())
         for table, end in (

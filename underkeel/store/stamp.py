@@ -15,8 +15,8 @@ def read(db: Connection) -> dict[str, str]:
     return {row.key: row.value for row in db.execute(select(stamp))}
 
 
-def check(db: Connection, mode: str, chains: Mapping[str, int], now: float) -> str:
-    """Stamp a new database, add chains that are new; return the instance.
+def missing(db: Connection, mode: str, chains: Mapping[str, int], now: float) -> dict[str, str]:
+    """Return what the stamp lacks: all of it in a new database, else chains that are new.
 
     Raises `WrongStamp` for another mode, or another id of a chain's name.
     """
@@ -32,9 +32,13 @@ def check(db: Connection, mode: str, chains: Mapping[str, int], now: float) -> s
             new[key] = str(chain_id)
         elif has[key] != str(chain_id):
             raise WrongStamp(f"chain id of {name!r}", has[key], str(chain_id))
+    return new
+
+
+def add(db: Connection, new: Mapping[str, str]) -> None:
+    """Write what was missing."""
     if new:
         db.execute(insert(stamp), [{"key": key, "value": value} for key, value in new.items()])
-    return (has | new)["instance"]
 
 
 def stamped_mode(url: str) -> str | None:

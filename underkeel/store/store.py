@@ -85,6 +85,10 @@ class Store:
             raise NotWritten(error.cause) from None
 
     def _make(self, chains: Mapping[str, int], *, upgrade: bool) -> None:
+        with self.reading() as db:  # most find all as it should be, and wait for no writer
+            fits = schema.version(db) == schema.HEAD
+            if fits and not stamp.missing(db, self.mode, chains, 0):
+                return
         with self.writing() as db:
             has = schema.version(db)
             if has is not None and has != schema.HEAD:
@@ -93,7 +97,7 @@ class Store:
                     raise WrongSchema(has, schema.HEAD, newer=newer)
             if has != schema.HEAD:
                 schema.upgrade(db)
-            stamp.check(db, self.mode, chains, self.clock())
+            stamp.add(db, stamp.missing(db, self.mode, chains, self.clock()))
 
     @property
     def sqlite(self) -> bool:

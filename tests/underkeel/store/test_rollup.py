@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select
 from tests.fixtures_store import BEGIN, StoreClock
 from underkeel.config.storage import RetainTable
 from underkeel.observe.types import Observation, labels
-from underkeel.store import points, tables
+from underkeel.store import chains, points, tables
 from underkeel.store.grains import DAY, GRAINS, HOUR, RAW
 from underkeel.store.points import Point
 from underkeel.store.prune import old_rows, prune
@@ -78,13 +78,13 @@ def test_roll_up__an_hour_of_nothing_known__has_no_value(store: Store) -> None:
 
 
 def test_roll_up__again__changes_nothing(store: Store) -> None:
-    write(store, {at: str(at) for at in range(0, 3 * DAY, 1800)})
-    assert roll(store, 3 * DAY + 61) == 72 + 3
+    write(store, {at: str(at) for at in range(0, DAY, 1800)})
+    assert roll(store, DAY + 61) == 24 + 1
     before = read(store, "hourly"), read(store, "daily")
-    assert roll(store, 3 * DAY + 61) == 0
+    assert roll(store, DAY + 61) == 0
     with store.writing() as db:
         db.execute(tables.grains.update().values(done=0))
-    assert roll(store, 3 * DAY + 61) == 72 + 3
+    assert roll(store, DAY + 61) == 24 + 1
     assert (read(store, "hourly"), read(store, "daily")) == before
 
 
@@ -131,20 +131,36 @@ def _raw(store: Store) -> list[Point]:
 
 
 def test_prune__by_grain__nothing_that_is_not_rolled_up(store: Store) -> None:
-    write(store, {at: str(at) for at in range(0, 4 * DAY, 3600)})
+    write(store, {at: str(at) for at in range(0, 4 * DAY, 7200)})
     now = START + 5 * DAY
     with store.writing() as db:
         assert prune(db, RETAIN, now) == 0  # nothing is rolled up yet
     roll(store, 5 * DAY)
     with store.reading() as db:
-        assert old_rows(db, RETAIN, now) == 72
+        assert old_rows(db, RETAIN, now) == 36
     while True:
         with store.writing() as db:
             if not prune(db, RETAIN, now):
                 break
     assert min(read(store, "raw")) == 3 * DAY
-    assert len(read(store, "hourly")) == 96
+    assert len(read(store, "hourly")) == 48
     assert len(read(store, "daily")) == 4
+
+
+def test_prune__clock_jumps_a_year_ahead__counts_by_the_chains_time(store: Store) -> None:
+    write(store, dict.fromkeys(range(0, 2 * DAY, 7200), "5"))
+    with store.writing() as db:
+        seen = int(START + 2 * DAY)
+        chains.put(db, chains.ChainState("base", 8453, "ok", block_timestamp=seen))
+    roll(store, 400 * DAY)
+    with store.writing() as db:
+        assert old_rows(db, RETAIN, START + 400 * DAY) == 12
+        while prune(db, RETAIN, START + 400 * DAY):
+            pass
+    assert min(read(store, "raw")) == DAY  # by the newest block and a day
+    write(store, {2 * DAY + 7200: "6"})  # the clock is right again
+    roll(store, 2 * DAY + 4 * HOUR)
+    assert read(store, "hourly")[2 * DAY + 7200].value == Decimal(6)
 
 
 def test_prune__a_late_row_for_pruned_hours__is_not_written(store: Store) -> None:
@@ -167,8 +183,8 @@ def test_upkeep__seven_weeks__stays_bounded(store: Store, store_clock: StoreCloc
     upkeep = Upkeep(store, retain)
     sampler = Sampler()
     most = 0
-    for day in range(48):
-        for hour in range(0, 24, 12):
+    for day in range(40):
+        for hour in range(0, 24, 24):
             store_clock.now = START + day * DAY + hour * HOUR
             name = "a" if day < 4 else "b"  # the first position is closed then
             seen = Observation(

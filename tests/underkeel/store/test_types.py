@@ -73,7 +73,7 @@ def put(store: Store, **values: Any) -> Any:
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False), JSON)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_columns__anything__reads_back(memory: Store, number: Decimal, value: Any) -> None:
     row = put(memory, exact=number, json=value)
     assert str(row.exact) == str(number)
@@ -81,7 +81,7 @@ def test_columns__anything__reads_back(memory: Store, number: Decimal, value: An
 
 
 @given(TEXT)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_words__anything__is_text_of_the_same_length_or_less(memory: Store, text: str) -> None:
     found = put(memory, words=text).words
     if "\x00" not in text and text.isprintable():
