@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.fixtures_store import CHAINS
-from tests.underkeel.alerts.scene import START
+from tests.underkeel.alerts.scene import HEALTH, START, health, observed, rules, time_of
 from underkeel.alerts.evaluate import Outcome, evaluate, tick
 from underkeel.alerts.rules import Rules
 from underkeel.observe.types import Observed
@@ -22,9 +22,9 @@ from underkeel.store.tables import events, notifications
 class House:
     """A store, and what happens in it."""
 
-    def __init__(self, store: Store, rules: Rules) -> None:
+    def __init__(self, store: Store, given: Rules) -> None:
         self.store = store
-        self.rules = rules
+        self.rules = given
 
     def see(self, reading: Observed, now: float) -> Outcome:
         """Judge a reading."""
@@ -81,4 +81,11 @@ def alone(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def house(alone: Store) -> Callable[..., House]:
-    return lambda rules: House(alone, rules)
+    return lambda given: House(alone, given)
+
+
+def fired(house: Callable[..., House], **changes: Any) -> House:
+    """Return a house where one position is critical since block 1."""
+    made = house(rules({**HEALTH, **changes}))
+    made.see(observed(1, health(1.1, 1)), time_of(1))
+    return made
