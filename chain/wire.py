@@ -35,6 +35,9 @@ MAX_VALUES: Final = 2_000_000
 """Commas of one answer above which it is refused: three bytes of JSON can take a hundred of ours,
 and what we ask for are few and long values."""
 
+_MOST_NUMBER: Final = 2**63 - 1
+_MOST_TIME: Final = 253_402_300_799
+"""The end of the year 9999: no calendar or database of ours goes further."""
 _QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 
@@ -153,12 +156,15 @@ def block(endpoint: str, chain_id: int, value: Any) -> BlockRef:
     """Return the reference of a block that a node described."""
     if not isinstance(value, dict):
         raise Malformed(endpoint, f"{_shown(value)} where a block belongs")
+    number, timestamp = (quantity(endpoint, value.get(name)) for name in ("number", "timestamp"))
+    if number > _MOST_NUMBER or timestamp > _MOST_TIME:
+        raise Malformed(endpoint, "a block of an impossible number or time")
     return BlockRef(
         chain_id=chain_id,
-        number=quantity(endpoint, value.get("number")),
+        number=number,
         hash=hash32(endpoint, value.get("hash")),
         parent_hash=hash32(endpoint, value.get("parentHash")),
-        timestamp=quantity(endpoint, value.get("timestamp")),
+        timestamp=timestamp,
     )
 
 

@@ -144,6 +144,15 @@ def test_block__not_a_block__is_malformed(value: Any) -> None:
         wire.block(E, 1, value)
 
 
+@pytest.mark.parametrize("name", ["number", "timestamp"])
+def test_block__number_or_time_that_nothing_can_keep__is_malformed(name: str) -> None:
+    good = {"number": "0x1", "timestamp": "0x1", "hash": "0x" + "1" * 64}
+    good["parentHash"] = good["hash"]
+    assert wire.block(E, 1, good).number == 1
+    with pytest.raises(Malformed):
+        wire.block(E, 1, good | {name: hex(2**63)})
+
+
 @pytest.mark.parametrize(
     ("code", "message", "data", "kind"),
     [

@@ -125,6 +125,8 @@ class _Desk:
 
     def _held(self, alert: Firing, current: Proposal) -> str | None:
         """Return why a plan is not carried out now."""
+        if alert.action.mode != "execute":
+            return "it is only proposed: the rule was changed since"
         if why := self._obstacle(current.wallet):
             return why
         if not alert.known:

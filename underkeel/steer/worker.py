@@ -10,14 +10,17 @@ Everything it decides by is in the store, so that a service that died goes on wh
 
 import contextlib
 import logging
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
 
+from executor.plan.codec import MAX_BYTES, PlanUnreadable, load
 from executor.policy.switch import Switch
 from underkeel.config.load import Config
 from underkeel.errors import AppError
@@ -43,6 +46,7 @@ GRACE_S: Final = 10.0
 """For a child that acts, when the service ends."""
 LATE_S: Final = 300
 """After a plan's end, for the child to find out how it went; then it is ended."""
+HASH: Final = re.compile(r"0x[0-9a-f]{64}")
 KEPT_S: Final = 30 * 86_400
 """How long files of plans stay."""
 
@@ -248,6 +252,9 @@ class Steering:
         if not self._end(proposal, [Status.PROPOSED], Status.EXECUTING, "", child=host):
             return
         path = self._planner.folder / f"{proposal.plan[2:18]}.json"
+        if why := _changed(path, proposal.plan):
+            self._end(proposal, [Status.EXECUTING], Status.FAILED, why, child=None)
+            return
         command = self._planner.line("execute", str(path), "--execute", "--yes")
         try:
             child = Child.start(command, self._files(proposal), self._planner.environ)
@@ -321,6 +328,20 @@ class Steering:
             for path in self._planner.folder.iterdir():
                 if path.stat().st_mtime < time.time() - KEPT_S:
                     path.unlink()
+
+
+def _changed(path: Path, plan: str) -> str:
+    """Say so where a file holds another plan than was proposed; of none the child tells."""
+    if not HASH.fullmatch(plan):
+        return "what was proposed has no plan's hash"
+    try:
+        with path.open("rb") as file:
+            found = load(file.read(MAX_BYTES + 1))
+    except OSError:
+        return ""
+    except PlanUnreadable as error:
+        return f"the plan's file {error}"
+    return "" if found.hash == plan else "the plan's file holds another plan than was proposed"
 
 
 def _count(proposal: Proposal) -> int:
