@@ -214,16 +214,19 @@ def sentence(
     rule: Rule, labels: Mapping[str, str], value: Decimal | None, level: Level, *, over: bool
 ) -> str:
     """Say what is the matter, or that it is over; None: that it is not known."""
-    text, name = TEXTS[rule.metric], rule.metric.replace("_", " ")
+    text, now = TEXTS[rule.metric], shown(rule.metric, value)
+    name = rule.metric.replace("_", " ")
     if over:
-        return f"over; {name}: {shown(rule.metric, value)}"
+        return f"over; {name}: {now}"
     if value is None:
         return text.unread
-    if not (value < level.fire if rule.below else value > level.fire):
-        ends = f"{'at least' if rule.below else 'at most'} {limit(rule.metric, level.clear)}"
-        return f"{name}: {shown(rule.metric, value)}, it ends at {ends}"
+    if value >= level.clear if rule.below else value <= level.clear:
+        return f"{name}: {now}; over if it stays so"
+    if value >= level.fire if rule.below else value <= level.fire:
+        ends = limit(rule.metric, level.clear)
+        return f"{name}: {now}; over at {ends} or {'more' if rule.below else 'less'}"
     given = {name: short(label) for name, label in labels.items()}
-    given |= {"value": shown(rule.metric, value), "limit": limit(rule.metric, level.fire)}
+    given |= {"value": now, "limit": limit(rule.metric, level.fire)}
     given["side"] = "below" if rule.below else "above"
     return text.says.format_map(given)
 
