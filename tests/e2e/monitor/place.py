@@ -59,12 +59,15 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[dict[str, Any]] = []
         self.status = 200
+        self.pings = 0
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if receiver.status == 200:
+                if not body:
+                    receiver.pings += 1
+                elif receiver.status == 200:
                     receiver.got.append(json.loads(body))
                 self.send_response(receiver.status)
                 self.send_header("Content-Length", "0")

@@ -70,9 +70,9 @@ def test_observing__some_judged__the_rest_has_its_health_at_this_block() -> None
     second = [replace(p, at=NEXT) for p in first]
     taken = kept.take(raw(*second, at=NEXT), 0.0)
     said, screened = observing.of(report(kept, NEXT), kept, taken, 1.0, 1.0)
-    assert said.scope.only == {"1:p:r:o:2", "1:p:r:o:3", "1:wallet:o"}
+    assert said.scope.only == frozenset({"1:p:r:o:2", "1:p:r:o:3", "1:wallet:o"})
     assert screened.scope.metrics == SCREENED
-    assert screened.scope.only == {"1:p:r:o:1"}
+    assert screened.scope.only == frozenset({"1:p:r:o:1"})
     health, sound = screened.observations
     assert (health.metric, health.value, health.block) == ("health_factor", Decimal("1.29"), NEXT)
     assert (sound.metric, sound.value) == ("liquidatable", Decimal(0))

@@ -6,33 +6,30 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from world.actors import feeds
-from world.anvil import Anvil
-from world.world import World
 
-from bench.watched import Crowd, config_text, open_crowd
+from bench.watched import Crowd, config_text
+from chain.client import Client
 from chain.errors import Unreachable
 from tests.e2e.monitor.place import FALL, RULES, SECRET, Receiver, until
 from underkeel.config.load import Config, load
 from underkeel.errors import AppError, Exit
 from underkeel.monitor.once import Busy, run_once
 from underkeel.monitor.service import Host, Tools, Wishes
+from underkeel.monitor.systemd import Notifier
 from underkeel.store import chains, documents, events
 from underkeel.store.errors import WrongStamp
 from underkeel.store.lock import Lock
 from underkeel.store.open import open_store
 from underkeel.store.store import Store
+from underkeel.store.tables import service_lock
 
 pytestmark = pytest.mark.world
-
-
-@pytest.fixture(scope="module")
-def crowd(anvil: World[Anvil]) -> Iterator[Crowd]:
-    with anvil.node.rollback():
-        yield open_crowd(anvil, wallets=2, markets=2)
 
 
 @pytest.fixture
@@ -229,3 +226,44 @@ def test_once__another_serves__says_who(stand: Stand) -> None:
     assert other.take() is None
     with pytest.raises(Busy, match="elsewhere:1 serves this database"):
         run_once(stand.config(), stand.store, stand.tools)
+
+
+def unreachable(_: object) -> Client:
+    raise Unreachable("node", "it is not there")
+
+
+def test_service__nothing_answers__stands_by_serves_tells_and_stands_by_again(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Lock(stand.store, who="elsewhere:1")
+    assert other.take() is None
+    stand.tools = replace(stand.tools, opener=unreachable)
+    said: list[str] = []
+    monkeypatch.setattr(Notifier, "alive", lambda _self, status: said.append(status))
+    stand.start()
+    until(lambda: any("standing by: elsewhere:1" in text for text in said))
+    other.release()
+    until(lambda: any("does not run" in text or "bench" in text for text in said))
+    until(lambda: any("died (Unreachable" in text for text in stand.texts("thread")))
+    with stand.store.writing() as db:
+        db.execute(update(service_lock).values(epoch=99, holder="elsewhere:2"))
+    count = len(said)
+    until(lambda: any("standing by: elsewhere:2" in text for text in said[count:]))
+    assert not stand.ended
+
+
+def test_service__a_channel_s_secret_is_missing__ends_with_what_to_do(stand: Stand) -> None:
+    del stand.environ["HOOK_SECRET"]
+    stand.start()
+    until(lambda: bool(stand.ended))
+    assert isinstance(stand.ended[0], AppError)
+    assert "HOOK_SECRET" in str(stand.ended[0])
+
+
+def test_service__a_heartbeat__is_pinged_only_after_a_complete_round(
+    stand: Stand, receiver: Receiver
+) -> None:
+    stand.write(f'\n[heartbeat]\nurl = "{receiver.url}"\nmethod = "POST"\nevery = "10s"\n')
+    stand.start()
+    until(read(stand, mined(stand)))
+    until(lambda: receiver.pings > 0)
