@@ -24,6 +24,7 @@ from underkeel.store import stamp
 from underkeel.store.lock import Lock
 from underkeel.store.store import Store
 from underkeel.store.tables import alerts
+from underkeel.store.upkeep import Upkeep
 
 DELIVER_S: Final = 60.0
 """How long messages that wait are tried; what is left is sent by the next run."""
@@ -110,6 +111,8 @@ def _round(config: Config, store: Store, lock: Lock, tools: Tools) -> Round:
     ledger.tick(tools.clock(), lambda _db, _now: ())
     waiting, stuck = _deliver(Delivery(store, channels, fence=lock.check), store, tools)
     _beat(config, reports, ledger.failing or stuck, tools)
+    if not ledger.failing:
+        Upkeep(store, config.settings.storage.retain, lock).run()
     return Round(tuple(reports[name] for name in names), firing(store), waiting, ledger.failing)
 
 

@@ -58,7 +58,10 @@ class Keeper:
             stored = documents.get(db, kind, chain)
             if stored is not None:
                 found.versions[chain] = version
-                rows, found.last[chain] = self._chain(chain, stored.value, now)
+                value = stored.value
+                if chain not in self._last:
+                    self._last[chain] = _recent(db, chain, value)
+                rows, found.last[chain] = self._chain(chain, value, now)
                 found.rows.extend(rows)
         return found
 
@@ -131,6 +134,20 @@ def between(
         if len(rows) < PIECE:
             return
         after = (rows[-1].at, rows[-1].position)
+
+
+def _recent(db: Connection, chain: str, document: Mapping[str, Any]) -> dict[str, Kept]:
+    """Return what a process before this one kept last, of what is not due by time."""
+    times = [_seen(position)[0] for position in document.get("positions", ())]
+    if not times:
+        return {}
+    query = (
+        select(table)
+        .where(table.c.at > min(times) - EVERY_S, table.c.chain == chain, table.c.body != GONE)
+        .order_by(table.c.at)
+    )
+    found = ((row.position, row.body) for row in db.execute(query))
+    return {id_: _seen(orjson.loads(documents.unpack(body))) for id_, body in found}
 
 
 def _seen(position: Mapping[str, Any]) -> Kept:

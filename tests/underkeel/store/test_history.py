@@ -40,6 +40,11 @@ def test_keep__calm__once_an_hour_at_the_blocks_time(store: Store) -> None:
     assert found[0].value == position(0)
 
 
+def test_keep__by_another_process__is_thinned_all_the_same(store: Store) -> None:
+    kept = [keep(store, Keeper(), document(position(at))) for at in (0, 600, 3599, 3600, 4000)]
+    assert kept == [1, 0, 0, 1, 0]
+
+
 def test_keep__same_document__is_not_even_read(store: Store) -> None:
     keeper = Keeper()
     keep(store, keeper, document(position(0)))
