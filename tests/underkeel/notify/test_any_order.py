@@ -108,6 +108,6 @@ class Outbox(RuleBasedStateMachine):
 
 TestOutbox = Outbox.TestCase
 TestOutbox.settings = settings(
-    max_examples=12, stateful_step_count=12, deadline=None,
+    max_examples=6, stateful_step_count=12, deadline=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.hooks import hook
+from underkeel.notify import by_apprise
 from underkeel.notify.by_apprise import ByApprise, environment, secrets_in
 from underkeel.notify.types import Limits, Message, Outcome, Verdict
 
@@ -87,6 +88,32 @@ def test_send__a_child_that_breaks__may_have_sent_it(
     assert says in outcome.cause
 
 
+@pytest.mark.parametrize(
+    ("url", "found", "says"),
+    [
+        (URL, {"known": False, "words": ["Unparseable URL"]}, "does not take the URL: Unparseable"),
+        (URL, {"known": True, "host": "123456789"}, ""),
+        ("json://no.such.invalid/", {"known": True, "host": "no.such.invalid"}, "not resolve"),
+        ("json://127.0.0.1/", {"known": True, "host": "127.0.0.1"}, ""),
+    ],
+    ids=["unknown", "a-key-for-a-host", "no-host", "well"],
+)
+def test_check__what_the_child_found__without_a_message(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    found: dict[str, Any],
+    says: str,
+) -> None:
+    monkeypatch.setattr(by_apprise, "resolves", lambda host, port: host == "127.0.0.1")
+    found = {"error": "", "words": [], **found}
+    program = (
+        f"import sys\nassert 'check' in sys.stdin.read()\nprint({json.dumps(json.dumps(found))})"
+    )
+    told = faked(tmp_path, program, url).check()
+    assert (says in told) if says else told == ""
+
+
 def test_send__a_child_that_hangs__is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +174,6 @@ def test_place__the_scheme_at_most(url: str) -> None:
 def test_apprise_itself__chat_like_servers__title_and_body_arrive_and_refusals_are_told() -> None:
     with hook() as server:
         chat = ByApprise("chat", f"mmost://127.0.0.1:{server.port}/s3cretToken", LIMITS)
-        assert chat.check() == ""
         assert chat.send(MESSAGE, 1, repeated=False).verdict is Verdict.DELIVERED
         (got,) = server.got
         assert got.path == "/hooks/s3cretToken"
@@ -193,8 +219,3 @@ def test_apprise_itself__mail__arrives_at_a_server() -> None:
     assert outcome == Outcome(Verdict.DELIVERED)
     assert b"Subject: Health <1.1>" in mails[0]
     assert b"line *1*" in mails[0]
-
-
-@pytest.mark.loopback
-def test_apprise_itself__a_url_it_does_not_know__is_said_by_check() -> None:
-    assert "does not take the URL" in ByApprise("x", "nonsense://secret-thing", LIMITS).check()
