@@ -24,7 +24,7 @@ class ActionTable(Table):
         default="propose", description="Tell what could be done, or have it done under the policy."
     )
     max_per_hour: Annotated[Whole, Field(ge=1, le=60)] = Field(
-        default=4, description="Plans that are made for one alert in an hour, at most."
+        default=12, description="Plans that are made for one alert in an hour, at most."
     )
     cool_down: Duration = Field(
         default=120, description="How long nothing is planned after a plan has come to its end."

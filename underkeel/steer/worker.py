@@ -208,13 +208,7 @@ class Steering:
         why = "" if alert.action.mode == "propose" else self._obstacle(alert.wallet) or ""
         # What is to be carried out at once asks the policy itself: no second is lost here.
         ask = alert.action.mode == "propose" or bool(why) or self._paused() is not None
-        try:
-            asked = self._planner.wanted(alert)
-        except AppError as error:
-            found, account = Proposed(None, str(error)), alert.labels.get("wallet", "")
-        else:
-            found = self._planner.propose(asked, ask=ask)
-            account = called(self._config, asked.account)
+        found, account = self._proposed(alert, ask=ask)
         if self._planner.stopping.is_set():
             return  # what was not looked at whole is planned again at the next start
         plan = found.plan
@@ -242,6 +236,20 @@ class Steering:
                 db, row, alert.severity, loud=alert.action.mode == "propose" or bool(why)
             )
         self._wakeup.set()  # it may be carried out at once
+
+    def _proposed(self, alert: Firing, *, ask: bool) -> tuple[Proposed, str]:
+        """Return what came of planning, and for whose account; what went wrong is an end too."""
+        account = alert.labels.get("wallet", "")
+        try:
+            asked = self._planner.wanted(alert)
+            account = called(self._config, asked.account)
+            return self._planner.propose(asked, ask=ask), account
+        except AppError as error:
+            return Proposed(None, self._config.scrub(str(error))), account
+        except Exception as error:  # else it would be tried again every second
+            log.exception("planning failed")
+            cause = f"planning failed: {type(error).__name__}: {self._config.scrub(str(error))}"
+            return Proposed(None, cause), account
 
     # Children
 

@@ -55,7 +55,7 @@ id = "hf-low"
 expr = "health_factor"
 levels = [{{ severity = "warning", fire_below = 1.5 }}]
 notify = {{ warning = ["ops"], critical = ["ops", "night"] }}
-action = {{ plan = "repay", restore_to = 1.8, mode = "ACTION" }}
+action = {{ plan = "repay", restore_to = 1.8, mode = "ACTION", max_per_hour = 4 }}
 """
 SIGNER = 'signer = { kind = "env", name = "NO_KEY" }'
 

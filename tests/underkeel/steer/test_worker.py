@@ -251,6 +251,20 @@ def test_turn__no_plan__failed_and_told_once(tmp_path: Path) -> None:
     assert len(desk.messages()) == 2
 
 
+def test_turn__planning_breaks__an_end_like_any_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise ValueError(f"odd answer of http://127.0.0.1:1/{SECRET}")
+
+    monkeypatch.setattr(type(desk.planner), "propose", breaks)
+    desk.fires()
+    for _ in range(3):
+        desk.steering.turn()
+    said = "planning failed: ValueError: odd answer of http://127.0.0.1:1/…"
+    assert desk.rows() == [("failed", said)]
+
+
 def test_turn__nothing_to_do__noted_and_nobody_is_called(tmp_path: Path) -> None:
     desk = Desk.open(tmp_path, Proposed(None, "nothing to do: health is 2", nothing=True))
     desk.fires()
