@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from glob import escape
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -30,6 +31,8 @@ from underkeel.web.problems import Refusal
 
 CALM: Final = 200
 """Rules with nothing to say that are listed."""
+LISTED: Final = 300
+"""Alerts that one page lists, the worst first: a flood of them must not stop the page."""
 DAY: Final = 86_400
 TEXTS: Final = 500
 """Characters of a form's field."""
@@ -109,7 +112,8 @@ def _transactions(site: Site, request: Request) -> dict[str, Any]:
 def _alerts(site: Site, request: Request) -> dict[str, Any]:
     read = site.read
     calm = read.alerts(state="ok", limit=CALM)
-    return alerts.view(read.alerts(), calm, read.silences(), _events(site, request), site.zone)
+    found = read.alerts(limit=LISTED)
+    return alerts.view(found, calm, read.silences(), _events(site, request), site.zone)
 
 
 def _approvals(site: Site, request: Request) -> dict[str, Any]:
@@ -208,7 +212,8 @@ def _silence(site: Site, form: Mapping[str, str]) -> str:
     found = next((a for a in site.read.alerts().alerts if a.id == form.get("alert", "")), None)
     if found is None:
         raise Refusal(404, "that alert is not there any more")
-    match = {**found.labels, "rule": found.rule}
+    # A market that calls itself * must not silence all the others.
+    match = {label: escape(value) for label, value in found.labels.items()} | {"rule": found.rule}
     return site.acts.silence(match, seconds, form.get("reason", ""))
 
 

@@ -165,5 +165,9 @@
     badge();
   };
   document.addEventListener("htmx:after:swap", settle);
+
+  // Now that the extension is there, and everybody listens: it may have come after htmx began.
+  stream.setAttribute("hx-sse:connect", stream.dataset.connect);
+  htmx.process(stream);
   badge();
 })();

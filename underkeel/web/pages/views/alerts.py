@@ -34,6 +34,7 @@ def view(
     quiet = [a for a in (*alerts.alerts, *calm.alerts) if a.state not in OPEN]
     return {
         "counts": alerts.counts,
+        "unlisted": max(0, int(alerts.page.total or 0) - len(alerts.alerts)),
         "open": [one(a, zone) for a in alerts.alerts if a.state in OPEN],
         "quiet": quiet_table(quiet, zone),
         "silences": [

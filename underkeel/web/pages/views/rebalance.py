@@ -116,7 +116,7 @@ def verdicts(found: Proposal) -> Table:
 def healths(plan: PlanPart, id: str) -> list[dict[str, Any]]:
     """Return each position's health before and after, where it has one."""
     after = {position.id: position for position in plan.after}
-    found = []
+    found: list[dict[str, Any]] = []
     for before in plan.before:
         then = after.get(before.id)
         if before.health_raw is None and (then is None or then.health_raw is None):
