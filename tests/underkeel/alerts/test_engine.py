@@ -237,7 +237,7 @@ def lived(one: Rule, history: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
     return steps
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(RULES, HISTORY)
 def test_history__fires_and_nothing_mutes_it__people_know_it_as_bad_as_it_is(
     one: Rule, history: list[tuple[Any, ...]]
@@ -253,7 +253,7 @@ def test_history__fires_and_nothing_mutes_it__people_know_it_as_bad_as_it_is(
             assert state.told.escalated or not late or state.told.at == step["now"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @example(
     patient("0", "0", "0"), [("1.1", 0, "", False), ("1.1", 100, "ack", False),
                              ("1.55", 4_000, "", False)],
@@ -270,7 +270,7 @@ def test_history__one_step__tells_at_most_once_and_again_at_the_same_time_nothin
         assert state.seq - step["before"].seq == (step["kind"] is not None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(RULES, HISTORY)
 def test_history__acknowledged__silent_until_worse_or_over(
     one: Rule, history: list[tuple[Any, ...]]
@@ -282,7 +282,7 @@ def test_history__acknowledged__silent_until_worse_or_over(
             assert step["kind"] is not Kind.REMINDER
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(RULES, HISTORY)
 def test_history__end__told_once_for_each_beginning_that_was_told(
     one: Rule, history: list[tuple[Any, ...]]
@@ -293,7 +293,7 @@ def test_history__end__told_once_for_each_beginning_that_was_told(
     assert not bounds or bounds[0] is Kind.FIRED
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(RULES, HISTORY)
 def test_history__unknown__ends_nothing_and_is_never_ok(
     one: Rule, history: list[tuple[Any, ...]]
@@ -307,7 +307,7 @@ def test_history__unknown__ends_nothing_and_is_never_ok(
                 assert step["judged"].alight
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(RULES, HISTORY)
 def test_history__the_same_reading_again_at_the_same_time__changes_nothing(
     one: Rule, history: list[tuple[Any, ...]]

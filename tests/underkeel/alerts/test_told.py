@@ -38,7 +38,7 @@ def test_group__many_of_one_wallet__one_message_with_the_worst_first(house: Make
 def test_reminders__nobody_acknowledges__with_back_off_up_to_the_most(house: Make) -> None:
     here = fired(house, escalate=None)
     at = []
-    for minute in range(0, 60 * 24 * 5, 15):
+    for minute in range(0, 60 * 24 * 5, 60):
         before = len(here.messages)
         here.wait(time_of(1) + 60 * minute)
         if len(here.messages) > before:
@@ -181,7 +181,7 @@ def test_inhibit__chain_down__told_once_and_not_position_by_position(house: Make
 def test_inhibit__chain_down_and_one_fires__that_one_is_still_reminded_of(house: Make) -> None:
     here = house(rules(HEALTH, {"id": "rpc-down"}))
     here.see(observed(1, up(1, 1), health(1.1, 1)), time_of(1))
-    for i in range(2, 400):
+    for i in range(2, 400, 5):
         here.see(observed(None, up(None, 0), gaps=[DOWN]), time_of(i))
     kinds = [m.state for m in here.messages if m.rule == "hf-low" and m.channel == "ops"]
     assert kinds[:2] == ["firing", "unknown"]
