@@ -67,7 +67,9 @@ def connect(url: str, tables: Collection[str]) -> Engine:
             engine = create_engine(made, pool_pre_ping=True, connect_args=POSTGRES)
             event.listen(engine, "connect", _settings)
             return engine
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except ModuleNotFoundError:
+        raise NotWritten("Postgres needs an extra: pip install 'underkeel[postgres]'") from None
+    except (ArgumentError, NoSuchModuleError) as error:
         raise NotWritten(f"its URL cannot be used: {type(error).__name__}") from None
     raise NotWritten("its URL is neither sqlite nor postgresql")
 

@@ -12,6 +12,8 @@ DAY: Final = 86_400
 SPANS: Final = {"h": 3600, "d": DAY, "w": 7 * DAY, "y": 365 * DAY}
 SPAN: Final = re.compile(r"([0-9]{1,6})\s*([hdwy])")
 
+URL: Final = re.compile(r"sqlite:///.|postgresql(\+psycopg)?://.|(env|file):.")
+
 
 def span(value: object) -> int:
     """Return a time such as `36h`, `30d`, `8w` or `2y` in seconds; a year has 365 days."""
@@ -49,11 +51,22 @@ class RetainTable(Table):
         return self
 
 
+def _url(value: object) -> str:
+    """Return a database URL, or where one is; the message does not repeat it."""
+    if isinstance(value, str) and (value == "sqlite" or URL.match(value)):
+        return value
+    raise refuse(
+        "names no database of ours",
+        'write "sqlite", sqlite:///PATH, postgresql+psycopg://…, env:NAME or file:PATH',
+    )
+
+
 class StorageTable(Table):
     """Where what must not be forgotten is kept: the monitor's store and the executor's journal."""
 
-    url: str = Field(
+    url: Annotated[str, BeforeValidator(_url), WithJsonSchema({"type": "string"})] = Field(
         default="sqlite",
-        description='"sqlite" in the state folder, or postgresql+psycopg://…, env:NAME, file:PATH.',
+        description='"sqlite" in the state folder, sqlite:///PATH (relative to the config), '
+        "postgresql+psycopg://…, env:NAME, file:PATH.",
     )
     retain: RetainTable = Field(default_factory=RetainTable)

@@ -37,7 +37,7 @@ def head(wanted: Wanted, store: Store) -> dict[str, Any]:
         "kind": wanted.kind,
         "generated_at": iso(int(store.clock())),
         "mode": store.mode,
-        "timezone": wanted.span.zone.key,
+        "timezone": str(wanted.span.zone),
         "from": iso(wanted.span.since),
         "to": iso(wanted.span.until),
         "columns": list(COLUMNS[wanted.kind]),

@@ -63,6 +63,11 @@ def place_of(
         name = "journal" if (mode or config.settings.mode) == "live" else "dry-run"
         file = state_folder(environ) / f"{name}.sqlite"
         return Place(f"sqlite:///{file}", file, ours=True)
-    if url.startswith("sqlite:///"):
-        return Place(url, Path(url.removeprefix("sqlite:///")), ours=False)
+    if url.startswith("sqlite:///"):  # relative to the config: a service may start anywhere
+        file = config.path.parent.absolute() / url.removeprefix("sqlite:///").partition("?")[0]
+        return Place(f"sqlite:///{file}", file, ours=False)
+    if not url.startswith("postgresql"):
+        raise ConfigError(
+            [f"{config.path}: storage.url: names no database of ours; see docs/storage.md"]
+        )
     return Place(url, None, ours=False)

@@ -221,6 +221,9 @@ def test_times__summer_and_winter__offset_and_utc() -> None:
         ("2026-01-01T01:00", 1_767_225_600),
         ("2026-01-01T00:00Z", 1_767_225_600),
         ("2026-01-01T00:00:00.5+00:00", 1_767_225_600.5),
+        ("0001-01-01", 0.0),
+        ("1815-12-10", 0.0),
+        ("9999-12-31T23:59:59-12:00", times.LAST),
     ],
 )
 def test_parse__a_time__of_the_zone_unless_it_says(text: str, expected_at: float) -> None:

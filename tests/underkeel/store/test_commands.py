@@ -182,6 +182,26 @@ def test_place__references__are_resolved_and_passwords_not_shown(
     assert Place("no url", None, ours=False).shown == "…"
 
 
+def test_place__a_relative_file__is_beside_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configure(tmp_path, storage='[storage]\nurl = "sqlite:///own.sqlite"')
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert place_of(config).file == tmp_path / "own.sqlite"
+
+
+@pytest.mark.parametrize("url", ["mysql://me:a-secret@x/y", "sqlite://", "", "my.db"])
+def test_place__no_database_of_ours__is_refused_without_repeating_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("KEEL_DB", url or " ")
+    for storage in (f'url = "{url}"', 'url = "env:KEEL_DB"'):
+        with pytest.raises(ConfigError) as caught:
+            place_of(configure(tmp_path, storage=f"[storage]\n{storage}"))
+        assert "a-secret" not in str(caught.value)
+
+
 def test_place__state_folder_that_cannot_be__is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     with pytest.raises(AppError, match="cannot be made"):

@@ -1,5 +1,6 @@
 """Migrations, the version of the tables, and the stamp."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,18 @@ def test_open__a_chain_more_or_less__is_taken(store: Store, store_url: str) -> N
     with store.reading() as db:
         names = {name for name in stamp.read(db) if name.startswith("chain:")}
     assert names == {"chain:ethereum", "chain:base", "chain:optimism"}
+
+
+def test_open__by_many_at_once__one_of_them_makes_it(store_url: str) -> None:
+    def instance(_: int) -> str:
+        opened = Store.open(store_url, mode="dry-run", chains=CHAINS)
+        with opened.reading() as db:
+            found = stamp.read(db)["instance"]
+        opened.close()
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(instance, range(6)))) == 1
 
 
 def test_check_genesis__another_one__is_refused(store: Store) -> None:
