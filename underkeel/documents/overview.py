@@ -78,7 +78,7 @@ class OverviewDocument(Part):
     nearest: list[Nearest] = Field(description="The few nearest, the worst first.")
     wallets: list[WalletSum]
     counts: AlertCounts
-    alerts: list[Alert] = Field(description="What is not ok and not silenced; the worst first.")
+    alerts: list[Alert] = Field(description="What is not ok and not silenced; the worst 100.")
     proposals: Integer = Field(description="Plans that wait for somebody.")
     trend: list[TrendPoint] = Field(description="Of the last day, the oldest first.")
     unknown: list[str] = Field(description="What could not be read, in words.")

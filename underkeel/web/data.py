@@ -41,6 +41,8 @@ from underkeel.web.reading.common import Library, Model, moment
 from underkeel.web.reading.portfolio import Filter
 
 EVERYTHING: Final = Filter()
+MOST_ALERTS: Final = 100
+"""Alerts of the overview, the worst first; its counts are of all."""
 EVENT_FILTERS: Final = ("kind", "severity", "chain", "wallet", "position", "alert")
 
 
@@ -75,7 +77,7 @@ class Data:
         names = {w.address: name for name, w in self.config.settings.wallets.items()}
         with self.store.reading() as db:
             held = portfolio.held(db, self.config, self._library, now)
-            found = alerting.alerts_document(db, now)
+            found = alerting.alerts_document(db, now, loud=True, limit=MOST_ALERTS)
             waiting, watching = asked.waiting(db), service.monitor(db, now)
             trend = overview.trend(db, list(self.config.settings.chains), now)
         nearest = overview.nearest(held.positions)
@@ -91,11 +93,7 @@ class Data:
             nearest=nearest,
             wallets=overview.wallets(held, names),
             counts=found.counts,
-            alerts=[
-                a
-                for a in found.alerts
-                if a.state != "resolved" and not (a.silenced_by or a.inhibited_by)
-            ],
+            alerts=found.alerts,
             proposals=str(waiting),
             trend=trend,
             unknown=overview.unknown_words(held.unknown),

@@ -15,6 +15,7 @@ from underkeel.config.load import Config
 from underkeel.config.web import WebTable
 from underkeel.errors import AppError
 from underkeel.web.app import Web
+from underkeel.web.prompt import Prompt
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ def serve(app: FastAPI, config: Config, *, port: int | None = None) -> Server:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            http=Prompt,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -27,6 +27,8 @@ STATES: Final = ("firing", "unknown", "acked", "pending", "resolved", "ok")
 """As a list shows them."""
 SHOWN: Final = STATES[:-1]
 MOST_DELIVERIES: Final = 10
+AT_ONCE: Final = 500
+"""Alerts that one query asks about: databases take only so many."""
 SILENCES_KEPT: Final = 200
 
 
@@ -39,11 +41,19 @@ def alerts_document(
     rule: str | None = None,
     chain: str | None = None,
     position: str | None = None,
+    loud: bool = False,
     limit: int | None = None,
     offset: int = 0,
 ) -> AlertsDocument:
-    """Return `underkeel.alerts/1`; without a state all but what is ok."""
+    """Return `underkeel.alerts/1`; without a state all but what is ok.
+
+    `loud` leaves out what is over, silenced, or said by another alert.
+    """
     query = select(alerts).where(alerts.c.state.in_([state] if state else SHOWN))
+    if loud:
+        query = query.where(
+            alerts.c.state != "resolved", alerts.c.silenced == "", alerts.c.inhibited == ""
+        )
     equal = {"severity": severity, "rule": rule, "chain": chain}
     for name, value in equal.items():
         if value is not None:
@@ -179,17 +189,17 @@ def _alert(row: Row[Any], deliveries: list[AlertDelivery]) -> Alert:
 def _deliveries(db: Connection, keys: Sequence[str]) -> Mapping[str, list[AlertDelivery]]:
     """Return the newest messages of each alert."""
     found: dict[str, list[AlertDelivery]] = defaultdict(list)
-    if not keys:
-        return found
-    query = (
-        select(notifications)
-        .where(notifications.c.alert.in_(keys))
-        .order_by(notifications.c.seq.desc())
-        .limit(MOST_DELIVERIES * len(keys))
-    )
-    for row in db.execute(query):
-        if len(found[row.alert]) < MOST_DELIVERIES:
-            found[row.alert].append(_delivery(row))
+    for i in range(0, len(keys), AT_ONCE):
+        some = keys[i : i + AT_ONCE]
+        query = (
+            select(notifications)
+            .where(notifications.c.alert.in_(some))
+            .order_by(notifications.c.seq.desc())
+            .limit(MOST_DELIVERIES * len(some))
+        )
+        for row in db.execute(query):
+            if len(found[row.alert]) < MOST_DELIVERIES:
+                found[row.alert].append(_delivery(row))
     return found
 
 
