@@ -101,7 +101,8 @@ soak: setup world ## Random faults, searches and hostile inputs for long (SOAK=5
 	@$(BIN)/python -m tests.executor.faults.soak $$(( 20 * $(SOAK) ))
 	@$(BIN)/python -m tests.executor.run.soak
 	@UNDERKEEL_SOAK=$(SOAK) $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/contracts/guard/test_stolen_key.py \
-		tests/executor/plan/test_crowd.py tests/executor/faults/test_processes.py
+		tests/executor/plan/test_crowd.py tests/executor/faults/test_processes.py \
+		tests/underkeel/config/test_fuzz.py tests/underkeel/web/test_fuzz.py
 
 lock: ## Renew the hash-pinned lock files
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

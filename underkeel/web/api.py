@@ -17,7 +17,7 @@ from underkeel.documents.ladder import LadderDocument
 from underkeel.documents.models import PositionsDocument, RiskDocument
 from underkeel.documents.oracles import OraclesDocument
 from underkeel.documents.overview import OverviewDocument
-from underkeel.documents.paging import ActionDocument, CsrfDocument, ProblemDocument
+from underkeel.documents.paging import ActionDocument, CsrfDocument
 from underkeel.documents.part import Part
 from underkeel.documents.proposals import ProposalsDocument
 from underkeel.documents.system import SystemDocument
@@ -408,5 +408,3 @@ def _tag(text: bytes) -> str:
 def _same(tag: str, given: str | None) -> bool:
     return given is not None and tag in (part.strip() for part in given.split(","))
 
-
-__all__ = ["ProblemDocument", "routes"]

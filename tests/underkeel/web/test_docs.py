@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tests.underkeel.web.scene import Scene
-from underkeel.web.api import MOST_S
+from underkeel.web.acts import MOST_S
 from underkeel.web.stream import BEAT_S, MOST_MISSED
 
 PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text("utf-8")
