@@ -21,6 +21,7 @@ STARTING_S: Final = 30.0
 """Seconds that the child may take besides: it loads every service there is."""
 REPEATED: Final = "(possibly repeated) "
 MARKS: Final = re.compile(r"[\s:/@?&=#+,;]+")
+CALLS: Final = re.compile(r"@(?=(everyone|here|channel|all)\b)", re.IGNORECASE)
 LEAST_HIDDEN: Final = 5
 SAID_MOST: Final = 240
 BROKEN: Final[Mapping[str, tuple[Verdict, str]]] = {
@@ -44,6 +45,11 @@ def secrets_in(url: str) -> tuple[str, ...]:
     pieces |= {unquote(piece) for piece in pieces} | {quote(piece, safe="") for piece in pieces}
     found = (piece for piece in pieces if len(piece) >= LEAST_HIDDEN)
     return tuple(sorted(found, key=len, reverse=True))
+
+
+def quiet(text: str) -> str:
+    """Return a text that rings nobody by name: a token's name may hold `@everyone`."""
+    return CALLS.sub("@\N{WORD JOINER}", text)
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -74,9 +80,12 @@ class ByApprise:
 
     def send(self, message: Message, attempt: int, *, repeated: bool) -> Outcome:
         """Send once; the receivers know no ids, so a repeat is marked in the title."""
-        title = (REPEATED if repeated else "") + message.title
+        # One line: names in it may come from a chain, and a line break would end a mail's header.
+        title = (REPEATED if repeated else "") + quiet(one_line(" ".join(message.title.split())))
         kind = "resolved" if message.state == "resolved" else message.severity
-        return self._judged(self._asked({"title": title, "body": message.body, "kind": kind}))
+        return self._judged(
+            self._asked({"title": title, "body": quiet(message.body), "kind": kind})
+        )
 
     def check(self) -> str:
         """Say so where apprise does not take the URL, or its host has no address."""

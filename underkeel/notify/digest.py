@@ -49,7 +49,8 @@ def digest_id(messages: Sequence[Message]) -> str:
 
 def _line(message: Message, again: bool) -> str:
     mark = " (possibly repeated)" if again else ""
-    return f"{_time(message.at)} {message.severity} {message.state}: {message.title}{mark}"
+    title = " ".join(message.title.split())
+    return f"{_time(message.at)} {message.severity} {message.state}: {title}{mark}"
 
 
 def _time(at: float) -> str:

@@ -146,10 +146,11 @@ def test_send__what_the_child_is_asked(
     tmp_path: Path, state: str, severity: str, repeated: bool, kind: str, title: str
 ) -> None:
     program = f"import sys\nopen({str(tmp_path / 'asked')!r}, 'w').write(sys.stdin.read())"
-    message = Message("i", "T", "B", severity, state, 0.0)
+    message = Message("i", "\nT\r\n", "B @everyone\nme@here.org", severity, state, 0.0)
     faked(tmp_path, program).send(message, 1, repeated=repeated)
     asked = json.loads((tmp_path / "asked").read_text())
-    assert asked == {"url": URL, "timeout": 5, "title": title, "body": "B", "kind": kind}
+    body = "B @\N{WORD JOINER}everyone\nme@\N{WORD JOINER}here.org"
+    assert asked == {"url": URL, "timeout": 5, "title": title, "body": body, "kind": kind}
 
 
 def test_environment__no_proxy_and_no_netrc() -> None:
