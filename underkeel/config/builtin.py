@@ -6,8 +6,12 @@ A row of the config with one of these ids changes it key by key; `enabled = fals
 from collections.abc import Mapping
 from typing import Any, Final
 
-UNREAD: Final = {"alerts": ["*"], "equal": ["chain"], "unread_only": True}
-"""What a dead or late chain explains need not be told once more, position by position."""
+
+def _explains(*equal: str) -> list[dict[str, Any]]:
+    """Return that what is unread for the same reason need not be told once more."""
+    return [{"alerts": ["*"], "equal": list(equal), "unread_only": True}]
+
+
 DAY: Final = {"every": "1d", "backoff": 1}
 
 
@@ -30,7 +34,7 @@ _ROWS: Final[tuple[dict[str, Any], ...]] = (
         "keep_firing": "30s",
         "group_by": [],
         "on_stale": {"after": "2m", "severity": "critical"},
-        "inhibit": [UNREAD],
+        "inhibit": _explains("chain"),
     },
     {
         "id": "data-stale",
@@ -38,7 +42,7 @@ _ROWS: Final[tuple[dict[str, Any], ...]] = (
         "levels": [_above("warning", "3m", "2m"), _above("critical", "10m", "2m")],
         "group_by": [],
         "on_stale": {"after": "2m", "severity": "critical"},
-        "inhibit": [UNREAD],
+        "inhibit": _explains("chain"),
     },
     {
         "id": "position-liquidatable",
@@ -53,6 +57,7 @@ _ROWS: Final[tuple[dict[str, Any], ...]] = (
         "levels": [_above("warning", 0)],
         "for": "3m",
         "keep_firing": "1m",
+        "inhibit": _explains("chain", "position"),
         "on_stale": {"after": "10m", "severity": "warning"},
     },
     {
@@ -61,6 +66,7 @@ _ROWS: Final[tuple[dict[str, Any], ...]] = (
         "levels": [_above("warning", 0)],
         "for": "3m",
         "keep_firing": "1m",
+        "inhibit": _explains("chain", "market", "protocol"),
         "group_by": ["chain"],
     },
     {

@@ -1,6 +1,7 @@
 """Who is told, how often, and who is not: groups, reminders, acknowledgements, silences."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from tests.underkeel.alerts.scene import (
     block,
     health,
     observed,
+    position,
     rules,
     time_of,
 )
@@ -186,3 +188,18 @@ def test_inhibit__chain_down_and_one_fires__that_one_is_still_reminded_of(house:
     kinds = [m.state for m in here.messages if m.rule == "hf-low" and m.channel == "ops"]
     assert kinds[:2] == ["firing", "unknown"]
     assert "repeat" in kinds
+
+
+def test_inhibit__position_unknown__told_once_and_not_rule_by_rule(house: Make) -> None:
+    mild = {**HEALTH, "on_stale": {"after": "5m", "severity": "warning"}, "escalate": None}
+    here = house(rules(mild, {"id": "position-unknown"}, {"id": "position-liquidatable"}))
+    for i in range(1, 80):
+        flag = Observation("position_unknown", position(0), Decimal(1), "", time_of(i), block(i))
+        taken = replace(health(None, i), metric="liquidatable")
+        here.see(observed(i, health(None, i), flag, taken), time_of(i))
+    assert {m.rule for m in here.messages} == {"position-unknown"}
+    assert {row.rule: row.inhibited for row in here.rows} == {
+        "hf-low": "position-unknown",
+        "position-liquidatable": "position-unknown",
+        "position-unknown": "",
+    }
