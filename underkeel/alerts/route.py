@@ -82,7 +82,8 @@ def _message(
     worst = sorted(members, key=lambda n: (-RANK[n.severity], n.card.key))
     first = worst[0]
     told = sorted(f"{n.card.key}:{n.card.state.seq}" for n in members)
-    digest = hashlib.sha256("\n".join([channel, state, *told]).encode()).hexdigest()[:32]
+    # With the time: an alert that was forgotten and fires again begins to count anew.
+    digest = hashlib.sha256("\n".join([channel, state, repr(now), *told]).encode()).hexdigest()[:32]
     return Message(
         id=f"alert-{digest}",
         channel=channel,
