@@ -374,7 +374,10 @@ def test_stage__recipe_fails__its_words_exit_1(monkeypatch: pytest.MonkeyPatch) 
     assert caught.value.code == 1
 
 
-def test_picture__of_the_demo__is_svg(tmp_path: Path) -> None:
+def test_picture__of_the_demo__is_svg(
+    quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("underkeel.cli.picture.open_stage", quick.stage)
     main(tmp_path / "img" / "demo.svg")
     text = (tmp_path / "img" / "demo.svg").read_text()
     assert re.findall(r"https?://[^\"' ]+", text) == ["http://www.w3.org/2000/svg"]
