@@ -38,7 +38,7 @@ from underkeel.web.reading import (
 )
 from underkeel.web.reading.chains import chains_now
 from underkeel.web.reading.common import Library, Model, moment
-from underkeel.web.reading.portfolio import Filter
+from underkeel.web.reading.portfolio import Filter, Judgements
 
 EVERYTHING: Final = Filter()
 MOST_ALERTS: Final = 100
@@ -70,13 +70,14 @@ class Data:
         self._alone = alone
         self._dead = dead
         self._library = Library()
+        self._judged = Judgements()
 
     def overview(self) -> OverviewDocument:
         """Return everything at a glance."""
         now = self.clock()
         names = {w.address: name for name, w in self.config.settings.wallets.items()}
         with self.store.reading() as db:
-            held = portfolio.held(db, self.config, self._library, now)
+            held = portfolio.held(db, self.config, self._library, self._judged, now)
             found = alerting.alerts_document(db, now, loud=True, limit=MOST_ALERTS)
             waiting, watching = asked.waiting(db), service.monitor(db, now)
             trend = overview.trend(db, list(self.config.settings.chains), now)
@@ -137,7 +138,7 @@ class Data:
         """Return who may take tokens."""
         now = self.clock()
         with self.store.reading() as db:
-            held = portfolio.held(db, self.config, self._library, now)
+            held = portfolio.held(db, self.config, self._library, self._judged, now)
             kept = self._library.all(db, "exposure", ExposureDocument.model_validate_json)
         stored, document = kept[0] if kept else (None, None)
         studied = approvals.Studied.of(document, stored.at if stored else None)
@@ -253,7 +254,7 @@ class Data:
     def _held(self) -> tuple[portfolio.Held, float]:
         now = self.clock()
         with self.store.reading() as db:
-            return portfolio.held(db, self.config, self._library, now), now
+            return portfolio.held(db, self.config, self._library, self._judged, now), now
 
     def _study(self, kind: str, model: type[Model]) -> Model | None:
         with self.store.reading() as db:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection
 
 from underkeel.config.load import Config
@@ -15,6 +17,7 @@ from underkeel.web.reading.chains import chains_now
 from underkeel.web.reading.common import Library, piece
 
 KIND: Final = "risk"
+MOST_KNOWN: Final = 10_000
 GOOD: Final = ("safe", "not_liquidatable")
 
 
@@ -53,6 +56,34 @@ class Filter:
         return {name: getattr(self, name) for name in names}
 
 
+class Judgements:
+    """Parses risk documents; a position that says the same as before is not parsed again.
+
+    Of thousands of positions a block changes a few, and their models are most of the cost.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[bytes, models.Position]] = {}
+        self._lock = Lock()
+
+    def parse(self, text: str) -> models.RiskDocument:
+        """Return the document."""
+        data: dict[str, Any] = orjson.loads(text)
+        found: list[models.Position] = []
+        with self._lock:
+            for raw in data["positions"]:
+                written = orjson.dumps(raw)
+                before = self._known.get(raw["id"])
+                if before is None or before[0] != written:
+                    before = (written, models.Position.model_validate(raw))
+                    self._known[raw["id"]] = before
+                found.append(before[1])
+            if len(self._known) > 2 * len(found) + MOST_KNOWN:
+                self._known.clear()  # of positions that are long gone
+        whole = models.RiskDocument.model_validate({**data, "positions": []})
+        return whole.model_copy(update={"positions": found})
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """Everything that is known of all chains' positions now."""
@@ -65,10 +96,10 @@ class Held:
     totals: models.Totals
 
 
-def held(db: Connection, config: Config, library: Library, now: float) -> Held:
+def held(db: Connection, config: Config, library: Library, judged: Judgements, now: float) -> Held:
     """Return what all chains' documents say, as far as it still holds."""
     current = chains_now(db, config, now)
-    stored = {s.chain: (s, d) for s, d in library.all(db, KIND, _parse)}
+    stored = {s.chain: (s, d) for s, d in library.all(db, KIND, judged.parse)}
     parts = [stored[one.name] for one in current if one.name in stored]
     positions: list[models.Position] = []
     for one in current:
@@ -109,10 +140,6 @@ def nearness(one: models.Position) -> tuple[int, float]:
         return (1, 0.0) if found.status == "unknown" else (3, 0.0)
     health = int(found.health_raw) / int(found.health_scale)
     return (0 if found.status == "liquidatable" else 2, health)
-
-
-def _parse(text: str) -> models.RiskDocument:
-    return models.RiskDocument.model_validate_json(text)
 
 
 def _doubted(found: Iterable[models.Position], chain: ChainNow) -> list[models.Position]:
