@@ -4,7 +4,6 @@ They are written apart and meet here; a part that the config does not ask for is
 """
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Final
@@ -16,9 +15,9 @@ from chain.types import Address
 from underkeel.alerts.evaluate import studied
 from underkeel.alerts.rules import rules_of
 from underkeel.config.load import Config
-from underkeel.documents.part import Part
 from underkeel.monitor.crew import Vitals, Work
 from underkeel.monitor.metrics import collector
+from underkeel.monitor.studying import Studying
 from underkeel.notify.channels import heartbeat_url, open_channels
 from underkeel.notify.heartbeat import Heartbeat
 from underkeel.notify.service import Delivery
@@ -36,7 +35,6 @@ from underkeel.store.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from underkeel.monitor.shift import Reports, Tools
-    from underkeel.studies import Studies
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +82,6 @@ class Others:
         self._rules = rules_of(config.settings)
         self._observed_at = -OBSERVE_S
         self.server: Any = None
-        self._made: Studies | None = None
 
     def works(self) -> list[tuple[str, Work]]:
         """Return what runs in threads of the crew."""
@@ -162,41 +159,42 @@ class Others:
 
     def _studies(self, stop: Flag, vitals: Vitals) -> None:
         """Make the slow documents: at first, now and then, and when a price has moved."""
+        tools = self._tools
+        studying = Studying(self._config, tools.cache, opener=tools.opener, clock=tools.clock)
         before: dict[tuple[str, str, str], int] = {}
-        last = -STUDY_S
-        while not stop.wait(1.0):
+        last = tools.monotonic() - STUDY_S
+        try:
+            while not stop.wait(1.0):
+                vitals.beat()
+                reports = self._reports.all()
+                if len(reports) < len(self._config.settings.chains):
+                    continue
+                since = tools.monotonic() - last
+                now = _prices(reports)
+                if since < STUDY_S and not (since > LEAST_STUDY_S and _moved(before, now)):
+                    continue
+                last, before = tools.monotonic(), now
+                self._study(studying, reports, stop, vitals)
+        finally:
+            studying.stop()
+
+    def _study(
+        self, studying: Studying, reports: Sequence[ChainReport], stop: Flag, vitals: Vitals
+    ) -> None:
+        def go_on() -> bool:
             vitals.beat()
-            reports = self._reports.all()
-            if len(reports) < len(self._config.settings.chains):
-                continue
-            since = time.monotonic() - last
-            now = _prices(reports)
-            if since < STUDY_S and not (since > LEAST_STUDY_S and _moved(before, now)):
-                continue
-            last, before = time.monotonic(), now
-            self._study(reports, stop, vitals)
+            return not stop.is_set()
 
-    def _study(self, reports: Sequence[ChainReport], stop: Flag, vitals: Vitals) -> None:
-        if self._made is None:
-            from underkeel.studies import Studies
-
-            tools = self._tools
-            self._made = Studies(self._config, tools.cache, opener=tools.opener, clock=tools.clock)
         names = {Address(w.address): n for n, w in self._config.settings.wallets.items()}
-        for kind, chain, document in self._made.compute(
-            Portfolio(tuple(names), tuple(reports), names)
-        ):
-            if stop.is_set():
-                return
-            vitals.beat()
+        portfolio = Portfolio(tuple(names), tuple(reports), names)
+        for kind, chain, body in studying.compute(portfolio, go_on):
             try:
-                self._keep(kind, chain, document)
+                self._keep(kind, chain, body)
             except StoreError as error:
                 log.warning("the %s could not be stored: %s", kind, error)
 
-    def _keep(self, kind: str, chain: str, document: Part) -> None:
+    def _keep(self, kind: str, chain: str, body: Mapping[str, Any]) -> None:
         now = self._tools.clock()
-        body = document.model_dump(mode="json", by_alias=True, exclude_unset=True)
         with self._store.writing() as db:
             self._lock.check(db)
             documents.put(db, kind, chain, body, at=now)

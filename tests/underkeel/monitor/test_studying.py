@@ -1,0 +1,74 @@
+"""Studies of many positions are made in a process of their own, and say the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.watched import Crowd, config_text
+from chain.client import connect
+from chain.types import Address
+from underkeel.config.load import Config, load
+from underkeel.monitor import studying as module
+from underkeel.monitor.studying import Studying
+from underkeel.portfolio import Portfolio, read_portfolio
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture
+def config(crowd: Crowd, tmp_path: Path) -> Config:
+    path = tmp_path / "underkeel.toml"
+    path.write_text(config_text(crowd, crowd.world.node.url))
+    return load(path)
+
+
+@pytest.fixture
+def portfolio(config: Config, crowd: Crowd, tmp_path: Path) -> Portfolio:
+    accounts = tuple(Address(wallet) for wallet in crowd.wallets)
+    return read_portfolio(config, accounts, cache=tmp_path)
+
+
+@pytest.fixture
+def studying(config: Config, tmp_path: Path) -> Iterator[Studying]:
+    made = Studying(config, tmp_path, opener=connect, clock=time.time)
+    yield made
+    made.stop()
+
+
+def test_studying__apart_and_here__the_same_kinds_and_the_same_ladder(
+    studying: Studying, portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = list(studying.compute(portfolio, lambda: True))
+    monkeypatch.setattr(module, "APART", 1)
+    apart = list(studying.compute(portfolio, lambda: True))
+    assert [kind for kind, _, _ in apart] == [kind for kind, _, _ in here]
+    assert apart[0][2].keys() == here[0][2].keys()
+    process = studying._process
+    assert process.is_alive()
+    studying.stop()
+    assert studying._process is None
+
+
+def test_studying__not_wanted_any_more__ends_at_once(
+    studying: Studying, portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(studying.compute(portfolio, lambda: False)) == []
+    monkeypatch.setattr(module, "APART", 1)
+    assert list(studying.compute(portfolio, lambda: False)) == []
+
+
+def test_studying__the_process_dies__says_so_and_another_one_is_made(
+    studying: Studying, portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "APART", 1)
+    found = studying.compute(portfolio, lambda: True)
+    next(found)
+    studying._process.kill()
+    studying._process.join()
+    with pytest.raises(EOFError):
+        list(found)
+    assert next(studying.compute(portfolio, lambda: True))[0] == "ladder"
