@@ -1,9 +1,9 @@
 """What keeps an alert from being told: a silence of somebody's, or another alert that says more."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 
 from underkeel.alerts.board import Card
+from underkeel.alerts.rules import alike
 from underkeel.config.alerts import RANK, InhibitTable
 from underkeel.store.alerts import AlertRow
 from underkeel.store.silences import Silence
@@ -23,7 +23,7 @@ def silenced(card: Card, silences: Sequence[Silence]) -> str:
 def matches(matchers: Mapping[str, str], given: Mapping[str, str]) -> bool:
     """Tell whether every label is as asked; a silence of nothing in particular is of nothing."""
     return bool(matchers) and all(
-        name in given and fnmatchcase(given[name], text) for name, text in matchers.items()
+        name in given and alike(given[name], text) for name, text in matchers.items()
     )
 
 

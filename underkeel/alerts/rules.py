@@ -50,9 +50,14 @@ class Rule:
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Tell whether a series is the rule's."""
         return all(
-            name in labels and any(fnmatchcase(labels[name], text) for text in patterns)
+            name in labels and any(alike(labels[name], text) for text in patterns)
             for name, patterns in self.match
         )
+
+
+def alike(label: str, pattern: str) -> bool:
+    """Tell whether a label is as written: to the letter, or with `*` for any text."""
+    return label == pattern or fnmatchcase(label, pattern)
 
 
 @dataclass(frozen=True, slots=True)

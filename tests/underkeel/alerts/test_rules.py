@@ -124,6 +124,13 @@ def test_rules__match__by_name_address_and_pattern(match: dict[str, Any], matche
     assert bool(found) is matches
 
 
+def test_rules__name_with_signs_of_a_pattern__matches_to_the_letter() -> None:
+    made = rules({**HEALTH, "match": {"market": "Core [main]"}})
+    of = dict(position(0)) | {"market": "Core [main]"}
+    assert made.of("health_factor", labels(**of))
+    assert not made.of("health_factor", position(0))
+
+
 def test_rules__address_in_small_letters__is_the_labels() -> None:
     usdc = "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"
     made = rules(
