@@ -100,6 +100,7 @@ SOAK ?= 50
 soak: setup world ## Random faults, searches and hostile inputs for long (SOAK=50 times the suite's)
 	@$(BIN)/python -m tests.executor.faults.soak $$(( 20 * $(SOAK) ))
 	@$(BIN)/python -m tests.executor.run.soak
+	@$(BIN)/python -m tests.underkeel.monitor.soak
 	@UNDERKEEL_SOAK=$(SOAK) $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/contracts/guard/test_stolen_key.py \
 		tests/executor/plan/test_crowd.py tests/executor/faults/test_processes.py \
 		tests/underkeel/config/test_fuzz.py tests/underkeel/web/test_fuzz.py

@@ -35,7 +35,6 @@ LOOK_S: Final = 0.25
 """How often the supervisor looks at its threads."""
 STOP_S: Final = 4.0
 """How long the end may take before what still runs is left behind."""
-FATAL_S: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -141,7 +140,7 @@ class Host:
 
     def _end(self, shift: Shift) -> None:
         shift.stop(STOP_S)
-        if shift.lost is None:
+        if shift.lost is None and not shift.ledger.failing:  # else it is found to be dead
             try:
                 self._lock.release()
             except StoreError as error:
@@ -154,15 +153,20 @@ class Host:
         try:
             config = self._reload()
             _same_store(self._config, config)
+            new = Shift(config, self._store, self._lock, self._tools, kept=shift.kept)
         except AppError as error:
-            for line in str(error).splitlines():
-                log.error("the config was not changed: %s", line)
-            shift.say("config", "the new config is not used: " + str(error).splitlines()[0])
+            shift.say("config", _refused(error))
             return shift
         shift.stop(STOP_S)
+        try:
+            new.start()
+        except AppError as error:  # a port that is taken: the old config had another, perhaps
+            new.stop(STOP_S)
+            old = Shift(self._config, self._store, self._lock, self._tools, kept=new.kept)
+            old.start()
+            old.say("config", _refused(error))
+            return old
         self._config = config
-        new = Shift(config, self._store, self._lock, self._tools, kept=shift.kept)
-        new.start()
         new.say("config", "the config was read again")
         return new
 
@@ -171,6 +175,12 @@ class Host:
             self._ready = True
             self._systemd.ready()
         self._systemd.alive(status)
+
+
+def _refused(error: AppError) -> str:
+    for line in str(error).splitlines():
+        log.error("the config was not changed: %s", line)
+    return "the new config is not used: " + str(error).splitlines()[0]
 
 
 def _same_store(old: Config, new: Config) -> None:

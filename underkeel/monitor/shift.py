@@ -133,7 +133,8 @@ class Shift:
     def stop(self, timeout_s: float) -> None:
         """End everything within about so long."""
         self._running = False
-        self.say("service", "the service ends")
+        if not self.ledger.failing:
+            self.say("service", "the service ends")
         for member in self.crew.members:
             member.stop.set()
         self.others.stop(timeout_s / 2)

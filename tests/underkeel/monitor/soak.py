@@ -30,9 +30,9 @@ SPAN_S: Final = 6 * 3600
 WARM: Final = 0.25
 """Part of the run after which memory counts."""
 LOOKS: Final = 60
-AHEAD: Final = 36
+AHEAD: Final = 100
 """Blocks that may be mined ahead of the service."""
-STEP: Final = 8
+STEP: Final = 20
 """Blocks mined at once."""
 BURST: Final = 40
 """Blocks between two moves of the price."""
