@@ -47,17 +47,22 @@ def update_many(db: Connection, table: Table, key: str, rows: Sequence[Mapping[s
 def insert_tuples(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Write many whole rows as the driver takes them, in the table's order of columns.
 
-    A tenth of the time of `upsert`, for what is written by the ten thousand.
+    A tenth of the time of `upsert`, for what is written by the ten thousand. No two rows may have
+    the same key; those that are there already are replaced.
     """
     if not rows:
         return
-    names = [column.name for column in table.columns]
+    columns = tuple(table.columns)
     keys = [column.name for column in table.primary_key]
-    mark = "?" if db.dialect.name == "sqlite" else "%s"
-    fresh = ", ".join(f'"{n}" = excluded."{n}"' for n in names if n not in keys)
-    quoted = ", ".join(f'"{name}"' for name in names)
-    statement = (
-        f"INSERT INTO {table.name} ({quoted}) VALUES ({', '.join([mark] * len(names))}) "
-        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {fresh}"
-    )
-    db.exec_driver_sql(statement, list(rows))
+    quoted = ", ".join(f'"{column.name}"' for column in columns)
+    fresh = ", ".join(f'"{c.name}" = excluded."{c.name}"' for c in columns if c.name not in keys)
+    end = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {fresh}"
+    begin = f"INSERT INTO {table.name} ({quoted})"
+    if db.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(columns))
+        db.exec_driver_sql(f"{begin} VALUES ({marks}) {end}", list(rows))
+        return
+    # One statement with an array per column: a server takes rows one by one much slower.
+    arrays = ", ".join(f"%s::{column.type.compile(db.dialect)}[]" for column in columns)
+    lists = tuple(list(values) for values in zip(*rows, strict=True))
+    db.exec_driver_sql(f"{begin} SELECT * FROM unnest({arrays}) {end}", lists)
