@@ -1,6 +1,7 @@
 """`underkeel dash`: over what was stored, without watching, until it is told to end."""
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -32,6 +33,9 @@ bind = "127.0.0.1:0"
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # commands set the root logger up; pytest's own handlers are back afterwards
+    monkeypatch.setattr(logging.root, "handlers", list(logging.root.handlers))
+    monkeypatch.setattr(logging.root, "level", logging.root.level)
     (tmp_path / "underkeel.toml").write_text(CONFIG)
     monkeypatch.setenv("UNDERKEEL_STATE_DIR", str(tmp_path / "state"))
     return tmp_path
