@@ -204,7 +204,7 @@ def _newest_row(chain: str, at: float, values: dict[int, Newest]) -> dict[str, A
 
 def series_key(metric: str, labels: Labels) -> str:
     """Return the one text of a series."""
-    return metric + orjson.dumps(labels).decode()
+    return metric + dumps(labels).decode()
 
 
 def _chain(labels: Labels) -> str:

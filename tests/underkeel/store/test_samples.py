@@ -103,6 +103,15 @@ def test_write__clock_jumps_back__goes_on(store: Store) -> None:
     assert [at for at, _ in read(store)] == [0, 20, 1000]
 
 
+def test_write__labels_a_stranger_made_up__are_kept_as_far_as_can_be(store: Store) -> None:
+    evil = ["\x00", "\ud800", "'; DROP TABLE samples; --", "x" * 10_000, "🌊\u202e"]
+    for text in evil:
+        assert write(store, Sampler(), seen("1", market=text)) == 1
+    with store.reading() as db:
+        found = [s.labels["market"] for s in points.find(db, "health_factor")]
+    assert found == ["\x00", "\ufffd", *evil[2:]]
+
+
 def test_latest__every_series__is_whole_in_spite_of_thinning(store: Store) -> None:
     sampler = Sampler()
     block = BlockRef(1, 7, "0x" + "ab" * 32, "0x" + "cd" * 32, int(BEGIN))
