@@ -19,6 +19,7 @@ from underkeel.config.problems import Problem
 from underkeel.config.secrets import SecretMissing, Secrets
 from underkeel.errors import ConfigError
 from underkeel.web.auth import LEAST_TOKEN, MOST_TOKEN, Failures
+from underkeel.web.prompt import Prompt
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,7 @@ def serve(made: MCPServer, token: str, host: str, port: int) -> None:
     """Serve until the process is told to end."""
     uvicorn.run(
         application(made, token),
+        http=Prompt,
         host=host,
         port=port,
         log_level="warning",

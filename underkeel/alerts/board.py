@@ -1,5 +1,6 @@
 """The alerts of one reading while they are judged: loaded once, written once."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -16,6 +17,8 @@ from underkeel.config.problems import one_line
 from underkeel.observe.types import Labels, Observation
 from underkeel.store import alerts
 from underkeel.store.alerts import AlertRow
+
+log = logging.getLogger(__name__)
 
 MOST_WORDS: Final = 400
 """Characters of a cause or a note."""
@@ -126,8 +129,18 @@ def card_of(row: AlertRow, rule: Rule) -> Card:
 
 
 def state_of(row: AlertRow) -> State:
-    """Return the engine's state; a plain ok one where the body says nothing."""
-    return _decoded(row.body) if row.body else State(Phase(row.state), row.since)
+    """Return the engine's state; a plain ok one where the body says nothing.
+
+    Of a body that cannot be read, or that another version wrote, too: what fires is then told once
+    more, and one row does not keep all others of its chain from being judged.
+    """
+    if not row.body:
+        return State(since=row.since)
+    try:
+        return _decoded(row.body)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        log.warning("the state of alert %s cannot be read: it begins anew", row.key[:12])
+        return State(since=row.since)
 
 
 @lru_cache(maxsize=1 << 13)
