@@ -9,11 +9,8 @@ from playwright.sync_api import Page
 
 from tests.e2e.web.conftest import Open
 from tests.e2e.web.harbour import ALERT, Harbour
-from underkeel.web.pages.site import PAGES
 
 pytestmark = pytest.mark.loopback
-
-PATHS = {page.key: page.path for page in PAGES}
 
 
 def api(page: Page, name: str) -> Any:
@@ -31,18 +28,6 @@ def text(page: Page, selector: str = "main") -> str:
 @pytest.fixture
 def page(open_window: Open) -> Page:
     return open_window().page
-
-
-@pytest.mark.parametrize("key", list(PATHS))
-def test_page__first_load__has_title_heading_and_is_the_current_one(
-    key: str, open_window: Open
-) -> None:
-    page = open_window().go(PATHS[key])
-    assert page.title().endswith("Underkeel")
-    assert page.locator("h1").count() == 1
-    current = page.locator("nav [aria-current=page]")
-    assert current.get_attribute("href") == PATHS[key]
-    assert text(page, "#mode").startswith("○ DRY RUN")
 
 
 def test_overview__content__is_the_api_s(open_window: Open) -> None:
