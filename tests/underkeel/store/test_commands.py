@@ -1,6 +1,8 @@
 """`db …`, `export` and where the database is, from the command line."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from underkeel.store.lock import Lock
 from underkeel.store.open import open_store
 from underkeel.store.place import Place, place_of
 
+DOCS = Path(__file__).parents[3] / "docs"
 CONFIG = """
 version = 1
 {mode}
@@ -230,6 +233,17 @@ def test_open_journal__live__beside_the_store(tmp_path: Path) -> None:
     journal.close()
     assert (tmp_path / "state" / "journal.mark").exists()
     assert database("status").mode == "live"
+
+
+@pytest.mark.parametrize("name", ["storage", "export"])
+def test_pages__every_command_shown__ends_with_0(name: str) -> None:
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\$ underkeel (.*)$", text, re.MULTILINE)
+    assert lines
+    fill(load())
+    for line in lines:
+        done = run(*shlex.split(line))
+        assert done.exit_code == 0, (line, done.stderr)
 
 
 @pytest.mark.parametrize(
