@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 from fastapi import FastAPI
 from sqlalchemy import insert
 from starlette.testclient import TestClient
@@ -19,6 +20,7 @@ from starlette.testclient import TestClient
 from chain.types import BlockRef
 from executor.journal import tables as journal
 from tests.underkeel.stress.build import OWNER, portfolio
+from underkeel.alerts.engine import Phase, State
 from underkeel.config.load import Config, parse, read_toml
 from underkeel.documents.build import risk_document, utc
 from underkeel.documents.exposure import ExposureAllowance, ExposureDocument, ExposureHhi
@@ -228,8 +230,9 @@ def alert_row(key: str = ALERT, **changed: Any) -> dict[str, Any]:
 
 
 def _told(db: Any, at: float) -> None:
+    firing = orjson.dumps(State(Phase.FIRING, NOW - 60, level=1)).decode()
     rows = [
-        alert_row(),
+        alert_row(body=firing),
         alert_row("cd" * 16, state="unknown", severity="warning", value=None, cause="chain down"),
         alert_row("ef" * 16, state="ok", severity=""),
         alert_row("01" * 16, state="resolved"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.websockets import WebSocketDisconnect
 
 from tests.underkeel.web.scene import ALERT, SECRETS, TOKEN, Client, Scene, break_it, scene
 from underkeel.config.load import parse
@@ -14,6 +15,7 @@ from underkeel.errors import ConfigError
 from underkeel.web.auth import Failures, keys_of
 from underkeel.web.gate import HEADERS
 from underkeel.web.login import local
+from underkeel.web.problems import Refusal
 
 GUARDED = 'bind = "0.0.0.0:8899"\ntoken = "env:WEB_TOKEN"\nhosts = ["keel.example.org"]'
 
@@ -162,6 +164,43 @@ def test_silence__makes_no_sense__is_refused(reader: Client, body: Any, status: 
     found = reader.post("/api/v1/alerts/silence", json=body, headers=headers)
     assert found.status_code == status
     assert found.json()["schema"] == "underkeel.problem/1"
+
+
+def test_ack__firing__is_acknowledged_once_and_told(client: Client) -> None:
+    found = client.act("alerts/ack", {"id": ALERT})
+    assert (found.status_code, found.json()["id"]) == (200, ALERT)
+    (alert,) = client.document("alerts", state="acked")["alerts"]
+    assert (alert["id"], alert["acked_by"]) == (ALERT, "web")
+    assert client.document("events")["events"][0]["alert"] == ALERT
+    assert client.act("alerts/ack", {"id": ALERT}).status_code == 409
+
+
+def test_acts__straight_from_a_page__refuse_what_the_api_refuses(seeded: Scene) -> None:
+    acts = seeded.app().state.web.acts
+    for match, seconds in (({}, 3600), ({"rule": "x"}, 1), ({"odd": "x"}, 3600)):
+        with pytest.raises(Refusal):
+            acts.silence(match, seconds, "")
+    with pytest.raises(Refusal):
+        acts.unsilence("-1")
+
+
+def test_pause__file_cannot_be_written__says_to_end_the_executor(
+    seeded: Scene, client: Client
+) -> None:
+    token = client.csrf()
+    state = seeded.folder / "state"
+    for file in state.iterdir():
+        file.unlink()
+    state.rmdir()
+    state.write_text("no folder")
+    found = client.post("/api/v1/pause", json={}, headers={"X-CSRF-Token": token})
+    assert found.status_code == 503
+    assert "end the executor" in found.json()["detail"]
+
+
+def test_web_socket__any__is_closed(reader: Client) -> None:
+    with pytest.raises(WebSocketDisconnect), reader.websocket_connect("/api/v1/stream"):
+        pass
 
 
 def test_ack__alert_that_is_not_there__says_so(reader: Client) -> None:
