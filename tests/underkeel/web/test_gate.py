@@ -499,6 +499,8 @@ def test_next__after_a_login__only_a_page_of_ours(there: str, where: str) -> Non
         ({"bind": "192.168.0.1:1"}, "can be reached from elsewhere"),
         ({"bind": "[::]:1"}, "can be reached from elsewhere"),
         ({"bind": "8899"}, "is no address and port"),
+        ({"bind": "[1.2.3.4]:1"}, "is no address and port"),
+        ({"bind": "::1:80"}, "is no address and port"),
         ({"token": "the-token-itself-in-here"}, "is not a reference to a secret"),
         ({"proxies": ["x"]}, "is neither an address nor a network"),
         ({"hosts": ["a/b"]}, "is no host name"),
@@ -523,6 +525,13 @@ def test_token__missing_or_short__the_app_does_not_start(
     with pytest.raises(ConfigError, match=said):
         made.app()
     made.store.close()
+
+
+@pytest.mark.parametrize("bind", ["localhost:1", "[::1]:1", "127.8.9.1:0"])
+def test_config__loopback_of_any_kind__needs_no_token(tmp_path: Path, bind: str) -> None:
+    web = parse({"version": 1, "web": {"bind": bind}}, tmp_path / "c.toml", {}).settings.web
+    assert web is not None
+    assert web.address[1] < 2
 
 
 # Secrets

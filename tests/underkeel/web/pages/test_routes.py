@@ -9,7 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.e2e.web import documents as made
-from tests.e2e.web.harbour import ALERT, filled
+from tests.e2e.web.cargo import ALERT
+from tests.e2e.web.harbour import filled
 from underkeel.web.app import create_app
 from underkeel.web.pages.render import TEMPLATES
 from underkeel.web.pages.site import PAGES
