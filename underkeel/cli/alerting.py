@@ -118,9 +118,8 @@ def list_silences(options: Globals) -> Exit:
     for one in found.silences:
         match = ", ".join(f"{name}={value}" for name, value in sorted(one.match.items()))
         state = Text("◑ holds", "yellow") if one.active else Text("– over", "dim")
-        table.add_row(
-            one.id, state, Text(match), one.until[:16] + "Z", Text(one.by), Text(one.reason)
-        )
+        what, by, why = (Text(one_line(text)) for text in (match, one.by, one.reason))
+        table.add_row(one.id, state, what, one.until[:16] + "Z", by, why)
     console(options).print(table if found.silences else "no silences")
     return Exit.OK
 

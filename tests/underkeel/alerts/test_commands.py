@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from chain.types import BlockRef
 from tests.underkeel.alerts.scene import position
+from underkeel.alerts import acts
 from underkeel.alerts.evaluate import evaluate
 from underkeel.alerts.rules import rules_of
 from underkeel.cli import alerting
@@ -168,3 +169,12 @@ def test_by__nobody_named__whoever_is_logged_in(
     monkeypatch.setattr("getpass.getuser", nobody)
     run("ack", ids[0])
     assert "command line looks after it" in " ".join(run("list").stdout.split())
+
+
+def test_silences__words_of_a_stranger__do_not_reach_the_terminal(ids: list[str]) -> None:
+    with open_store(load(None)).writing() as db:
+        match = {"market": "x\x1b]0;y\x07"}
+        acts.silence(db, match, time.time() + 60, "\x1b[2J", "\u202e\x1b[31m", time.time())
+    shown = run("silences").stdout
+    assert "◑ holds" in shown
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
