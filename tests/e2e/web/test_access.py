@@ -6,8 +6,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import expect
 
+from tests.e2e.web.cargo import ALERT
 from tests.e2e.web.conftest import PHONE, Open
-from tests.e2e.web.harbour import ALERT, Harbour
+from tests.e2e.web.harbour import Harbour
 from underkeel.web.pages.site import PAGES
 
 pytestmark = pytest.mark.loopback

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from tests.e2e.web.cargo import ALERT
 from tests.e2e.web.conftest import Open
-from tests.e2e.web.harbour import ALERT, Harbour
+from tests.e2e.web.harbour import Harbour
 
 pytestmark = pytest.mark.loopback
 
