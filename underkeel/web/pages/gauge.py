@@ -22,10 +22,11 @@ MARKS: Final = (("1.05", 1.05), ("1.1", 1.1), ("1.25", 1.25), ("1.5", 1.5), ("2"
 
 def depth(raw: int, scale: int) -> float:
     """Return how deep the water is: above 0 to 1 afloat, below 0 to −1 aground."""
-    margin = float(Fraction(raw - scale, scale)) if raw < 10**6 * scale else 1e6
+    margin = float(Fraction(min(abs(raw - scale), 10**6 * scale), scale))
+    # written so that each operation rounds in one direction: more health is never drawn lower
     if raw >= scale:
-        return max(LEAST, sqrt(margin / (margin + HALF)))
-    return -max(LEAST, -margin / (-margin + AGROUND))
+        return max(LEAST, sqrt(1 - HALF / (margin + HALF)))
+    return -max(LEAST, 1 - AGROUND / (margin + AGROUND))
 
 
 HEIGHT: Final = 180.0
