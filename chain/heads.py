@@ -40,6 +40,8 @@ TROUBLED_S: Final = 30.0
 """The longest pause between two attempts while no head can be had."""
 _QUIET: Final = logging.getLogger("chain.heads.ws")
 _QUIET.setLevel(logging.WARNING)  # the library's debug lines quote the path: an API key
+GAP: Final = 16
+"""Blocks behind from which is asked whether the old tip still stands, instead of walking to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Ring:
             return HeadChange(head, None, (), (head,))
         if head.hash == self.tip.hash:
             return None
-        if head.number - self.tip.number > self._size:
+        if head.number - self.tip.number > min(GAP, self._size):
             return self._leap(head, fetch)
         places = {block.hash: i for i, block in enumerate(self._blocks)}
         added = [head]
@@ -123,7 +125,7 @@ class Ring:
             except BlockUnknown:
                 continue
             ancestor, dropped = self._blocks[i], tuple(self._blocks[i + 1 :])
-            self._blocks = [head]
+            self._blocks = [*self._blocks[: i + 1], head][-self._size :]
             missed = head.number - ancestor.number - 1
             return HeadChange(head, ancestor, dropped, (head,), missed)
         dropped, self._blocks = tuple(self._blocks), [head]

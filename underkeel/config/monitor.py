@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from underkeel.config.table import Table
-from underkeel.config.values import Duration, Whole
+from underkeel.config.values import Duration
 
 
 class MonitorTable(Table):
