@@ -17,6 +17,8 @@ from underkeel.store.outbox import Message
 
 MOST_LISTED: Final = 20
 """Alerts that are spelled out in one message."""
+MOST_TOLD: Final = 200
+"""Alerts in what programs are told, the worst first: receivers refuse megabytes."""
 TOGETHER: Final = {
     Kind.FIRED: "firing", Kind.RAISED: "firing", Kind.LOWERED: "firing", Kind.SEEN: "firing",
     Kind.STALE: "unknown", Kind.REMINDER: "repeat", Kind.ESCALATED: "escalated",
@@ -79,7 +81,7 @@ def _message(
     block: BlockRef | None,
     now: float,
 ) -> Message:
-    worst = sorted(members, key=lambda n: (-RANK[n.severity], n.card.key))
+    worst = sorted(members, key=_badness)
     first = worst[0]
     told = sorted(f"{n.card.key}:{n.card.state.seq}" for n in members)
     # With the time: an alert that was forgotten and fires again begins to count anew.
@@ -91,7 +93,8 @@ def _message(
         title=_title(worst),
         body=_body(rules, worst, block, now),
         payload={
-            "alerts": [_plain(notice) for notice in worst],
+            "alerts": [_plain(notice) for notice in worst[:MOST_TOLD]],
+            "left_out": max(0, len(worst) - MOST_TOLD),
             "block": None
             if block is None
             else {"chain_id": str(block.chain_id), "number": str(block.number), "hash": block.hash},
@@ -100,6 +103,14 @@ def _message(
         rule=first.card.rule.id,
         state=state,
     )
+
+
+def _badness(notice: Notice) -> tuple[int, bool, Decimal, str]:
+    """Order notices of one rule, the worst first; of what is unknown nobody can tell."""
+    card = notice.card
+    value = card.value or Decimal(0)
+    far = value if card.rule.below else -value
+    return -RANK[notice.severity], card.value is None, far, card.key
 
 
 def mark(notice: Notice) -> str:
