@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, cast
 
+from chain.client import ChainSpec, Client, connect
 from chain.types import Address
 from executor.plan.types import PositionView
 from risk.liquidation import seizure
@@ -25,6 +27,7 @@ from underkeel.valuation import profit
 
 CONFIG_NAME: Final = "underkeel.toml"
 LEAST_CHANGE_USD: Final = 0.01
+SLOW_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +100,28 @@ def tell(stage: Stage, folder: Path, say: Callable[[str], None]) -> Story:
     path.write_text(config_text(stage), encoding="utf-8")
     config = load(path, environ={})
     accounts = tuple(Address(owner) for owner in stage.owners.values())
-    cache = folder / "cache"
-    say("reading every position")
-    before = read_portfolio(config, accounts, cache=cache)
     undone = stage.node_kind == ANVIL
+    read = partial(
+        read_portfolio, config, accounts, opener=connect if undone else _patient,
+        cache=folder / "cache",
+    )  # fmt: skip
+    say("reading every position")
+    before = read()
     with stage.world.node.rollback() if undone else nullcontext():
         say("crashing a price")
         shock = crash(stage)
         bottom = price_of(stage, CRASHED)
         say("reading again")
-        after = read_portfolio(config, accounts, cache=cache)
+        after = read()
         if undone:
             say("liquidating for real, and undoing it")
         changes = _changes(stage, before, after)
     return Story(stage, config, before, shock, after, changes, bottom)
+
+
+def _patient(spec: ChainSpec) -> Client:
+    """Connect to the in-process EVM: it takes seconds for what a node does in milliseconds."""
+    return connect(replace(spec, timeout_s=SLOW_S))
 
 
 def _changes(stage: Stage, before: Portfolio, after: Portfolio) -> tuple[Changed, ...]:
