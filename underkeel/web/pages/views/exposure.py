@@ -139,12 +139,17 @@ def streams(document: ExposureDocument, labels: dict[str, str], names: Mapping[s
     for edge in document.edges:
         if edge.source != edge.target:
             below[f"{edge.chain}/{edge.source}"].append((f"{edge.chain}/{edge.target}", edge.kind))
-    value: dict[tuple[str, str, str], float] = defaultdict(float)
+    held: dict[str, float] = defaultdict(float)
     for position in document.positions:
-        if position.ead_usd:
-            start = f"{position.chain}/{position.id}"
-            labels[start] = names.get(position.id, short(position))
-            _spread(start, position.ead_usd, below, value, (start,))
+        start = f"{position.chain}/{position.id}"
+        labels[start] = names.get(position.id, short(position))
+        held[start] = position.ead_usd or 0.0
+    value: dict[tuple[str, str, str], float] = defaultdict(float)
+    for node, targets in _downwards(below):
+        for target, kind in targets:
+            if part := held[node] / len(targets):
+                value[node, target, kind] += part
+                held[target] += part
     most = sorted(value.items(), key=lambda item: -item[1])
     rows = [
         Row(
@@ -173,19 +178,26 @@ def streams(document: ExposureDocument, labels: dict[str, str], names: Mapping[s
     )
 
 
-def _spread(
-    node: str,
-    dollars: float,
-    below: dict[str, list[tuple[str, str]]],
-    value: dict[tuple[str, str, str], float],
-    path: tuple[str, ...],
-) -> None:
-    targets = [(target, kind) for target, kind in below[node] if target not in path]
-    if not targets or len(path) > 8 or dollars < 0.01:
-        return
-    for target, kind in targets:
-        value[node, target, kind] += dollars / len(targets)
-        _spread(target, dollars / len(targets), below, value, (*path, target))
+Ways = list[tuple[str, str]]
+
+
+def _downwards(below: dict[str, Ways]) -> list[tuple[str, Ways]]:
+    """Return nodes, each after all that stand on it; what would close a circle is left out."""
+    found: list[tuple[str, Ways]] = []
+    state: dict[str, bool] = {}
+    for start in list(below):
+        todo = [(start, False)]
+        while todo:
+            node, done = todo.pop()
+            if done:
+                state[node] = True
+                # those still open are above it: a way to one of them would be a circle
+                found.append((node, [w for w in below.get(node, ()) if state.get(w[0])]))
+            elif node not in state:
+                state[node] = False
+                todo.append((node, True))
+                todo += [(target, False) for target, _ in below.get(node, ())]
+    return found[::-1]
 
 
 def short(position: ExposedPosition) -> str:
