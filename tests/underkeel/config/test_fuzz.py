@@ -188,7 +188,7 @@ def test_whole__as_it_is__only_its_secrets_are_missing() -> None:
     assert found.settings.web is not None
 
 
-@settings(max_examples=200 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(changes, min_size=1, max_size=4))
 def test_whole__changed_in_places__is_a_config_or_problems_of_one_line(found: list[Any]) -> None:
     tree = copy.deepcopy(TREE)
@@ -204,14 +204,14 @@ def test_whole__changed_in_places__is_a_config_or_problems_of_one_line(found: li
         assert SECRET not in problem
 
 
-@settings(max_examples=60 * SOAK, deadline=None)
+@settings(max_examples=30 * SOAK, deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(Settings.model_fields)), trees, max_size=5))
 def test_tree__of_anything__is_a_config_or_problems_of_one_line(tree: dict[str, Any]) -> None:
     said = read({"version": 1, **tree})
     assert isinstance(said, Config) or all("\n" not in problem for problem in said)
 
 
-@settings(max_examples=60 * SOAK, deadline=None)
+@settings(max_examples=30 * SOAK, deadline=None)
 @given(
     st.dictionaries(
         st.lists(st.sampled_from(KEYS), min_size=1, max_size=3).map(

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.underkeel.web.scene import TOKEN, scene
 
 SOAK = int(os.environ.get("UNDERKEEL_SOAK", "1"))
-EXAMPLES = 4 * SOAK
+EXAMPLES = 2 * SOAK
 SHOWN = {"Authorization": f"Bearer {TOKEN}"}
 WEB = 'token = "env:WEB_TOKEN"\nhosts = ["testserver"]'
 CHECKS = [
