@@ -82,6 +82,7 @@ class Others:
         self._rules = rules_of(config.settings)
         self._observed_at = -OBSERVE_S
         self.server: Any = None
+        self._started = False
 
     def works(self) -> list[tuple[str, Work]]:
         """Return what runs in threads of the crew."""
@@ -101,6 +102,7 @@ class Others:
             )  # fmt: skip
             self.server = serve(app, self._config)
             log.info("pages at %s", self.server.url)
+        self._started = True
         self.delivery.start()
         if self.heartbeat is not None:
             self.heartbeat.start()
@@ -110,6 +112,8 @@ class Others:
         """End all within about so long."""
         if self.server is not None:
             self.server.stop(timeout_s / 2)
+        if not self._started:  # the pages could not be served: nothing else was begun
+            return
         if self.heartbeat is not None:
             self.heartbeat.stop(0.5)
         self.steering.stop(timeout_s / 2)

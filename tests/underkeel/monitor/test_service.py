@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import urllib.request
@@ -270,3 +271,16 @@ def test_service__a_heartbeat__is_pinged_only_after_a_complete_round(
     stand.start()
     until(read(stand, mined(stand)))
     until(lambda: receiver.pings > 0)
+
+
+def test_service__the_port_is_taken__ends_with_what_to_do(stand: Stand) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        text = stand.path.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}")
+        stand.path.write_text(text)
+        stand.start()
+        until(lambda: bool(stand.ended))
+    assert isinstance(stand.ended[0], AppError)
+    assert str(port) in str(stand.ended[0])
