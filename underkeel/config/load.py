@@ -6,9 +6,10 @@ no message repeats a value that could be a secret.
 
 import copy
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
@@ -20,7 +21,7 @@ from underkeel.config.find import find_config
 from underkeel.config.markets import row_problems
 from underkeel.config.model import Settings
 from underkeel.config.problems import Problem, did_you_mean, dotted, nearest
-from underkeel.config.secrets import SecretMissing, Secrets, looks_secret, scrub
+from underkeel.config.secrets import SecretMissing, Secrets, looks_secret, redact, scrub
 from underkeel.config.values import url_problem
 from underkeel.errors import ConfigError
 
@@ -29,6 +30,7 @@ OWN: Final = ("config", "secrets_dir", "cache_dir", "state_dir", "keys_dir")
 """Environment variables of ours that are no settings."""
 MAX_BYTES: Final = 4 << 20
 MAX_DEPTH: Final = 64
+URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]*")
 
 Loc = tuple[str | int, ...]
 
@@ -247,7 +249,13 @@ def _explain(error: ValidationError, data: Mapping[str, Any], where: Places) -> 
             problems.append(_not_a_choice(place, key, item.get("input"), context["expected"]))
         else:
             problems.append(Problem(place, key, item["msg"][:1].lower() + item["msg"][1:]))
-    return problems
+    return [_without_urls(problem) for problem in problems]
+
+
+def _without_urls(problem: Problem) -> Problem:
+    """Return the problem with every URL in it redacted: one in a wrong place can hold a key."""
+    hidden = URL.sub(lambda found: redact(found[0]), problem.what)
+    return replace(problem, what=hidden, todo=URL.sub("…", problem.todo))
 
 
 def _unknown_key(where: str, loc: Loc) -> Problem:

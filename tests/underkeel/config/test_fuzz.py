@@ -188,6 +188,16 @@ def test_whole__as_it_is__only_its_secrets_are_missing() -> None:
     assert found.settings.web is not None
 
 
+def test_url__in_a_place_that_takes_none__is_not_repeated() -> None:
+    tree = copy.deepcopy(TREE)
+    tree["chains"]["main"]["prices"][0]["feed"] = tree["chains"]["main"]["rpc"][0]
+    found = read(tree)
+    assert isinstance(found, list)
+    (said,) = found
+    assert "is not a price source" in said
+    assert SECRET not in said
+
+
 @settings(max_examples=100 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(changes, min_size=1, max_size=4))
 def test_whole__changed_in_places__is_a_config_or_problems_of_one_line(found: list[Any]) -> None:
