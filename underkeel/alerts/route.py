@@ -13,6 +13,7 @@ from underkeel.alerts.rules import Rules
 from underkeel.alerts.words import TEXTS, duration, limit, moment, shown
 from underkeel.config.alerts import RANK
 from underkeel.config.problems import one_line
+from underkeel.observe.metrics import METRICS
 from underkeel.store.outbox import Message
 
 MOST_LISTED: Final = 20
@@ -143,7 +144,8 @@ def _body(rules: Rules, worst: Sequence[Notice], block: BlockRef | None, now: fl
             tail.append(first.card.rule.table.say)
         todo = TEXTS[first.card.rule.metric].do.format_map(first.card.labels)
         tail.append(f"What to do: {todo}")
-        tail.append(f"Acknowledge: underkeel alert ack {first.card.key[:12]}")
+        ids = " ".join(notice.card.key[:12] for notice in worst[:MOST_LISTED])
+        tail.append(f"Acknowledge: underkeel alert ack {ids}")
     if rules.page:
         tail.append(f"{rules.page}/alerts")
     return "\n\n".join([*parts, "\n".join(tail)])
@@ -157,7 +159,7 @@ def _lines(notice: Notice, now: float) -> list[str]:
     ends = "at or above" if rule.below else "at or below"
     if notice.kind is Kind.RESOLVED:
         lines.append(f"Over after {_since(card, now)}.")
-    else:
+    elif METRICS[rule.metric].unit != "bool":  # what is so or not has no value to tell
         lines.append(
             f"Value: {_value(card)}; {level.severity} {side} {limit(rule.metric, level.fire)}, "
             f"ends {ends} {limit(rule.metric, level.clear)}."

@@ -49,8 +49,8 @@ def alert_ack(
     which: Annotated[
         list[str],
         typer.Argument(
-            metavar="ID|LABEL=VALUE…",
-            help="An alert, or how its id begins; or labels: all that fire and have them.",
+            metavar="ID…|LABEL=VALUE…",
+            help="Alerts, or how their ids begin; or labels: all that fire and have them.",
             autocompletion=_alert_ids,
         ),
     ],

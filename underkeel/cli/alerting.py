@@ -30,6 +30,10 @@ from underkeel.store.open import open_store
 from underkeel.store.store import Store
 from underkeel.web.reading.alerting import alerts_document, silences_document
 
+FIRING: Final = {
+    "critical": ("✖", "bold red"), "warning": ("▲", "bold yellow"), "info": ("●", "default"),
+}  # fmt: skip
+"""Sign and style of what fires, by its severity."""
 STATES: Final = {
     "firing": ("✖", "bold red"), "unknown": ("?", "bold yellow"), "acked": ("◔", "yellow"),
     "pending": ("…", "yellow"), "resolved": ("✔", "green"), "ok": ("✔", "dim"),
@@ -62,19 +66,20 @@ def list_alerts(options: Globals, *, every: bool, rule: str | None, chain: str |
 
 
 def ack_alerts(options: Globals, wanted: Sequence[str], by: str | None) -> Exit:
-    """Acknowledge one alert, or all that match."""
+    """Acknowledge some alerts, or all that match."""
+    ids = [text for text in wanted if "=" not in text]
     with _store(load(options.config)) as store, store.writing() as db:
-        match = _matchers(db, wanted)
-        named = match.get("alert")
-        rows = [*alerts.some(db, [named]).values()] if named else [*alerts.live(db).values()]
-        rows = [row for row in rows if matches(match, given_of(row))]
+        match = _matchers(db, [text for text in wanted if "=" in text])
+        named = {row.key: row for row in (_one(alerts.named(db, text), text) for text in ids)}
+        rows = [*(named if ids else alerts.live(db)).values()]
+        rows = [row for row in rows if not match or matches(match, given_of(row))]
         now, who = store.clock(), by or _me()
         done = [row for row in rows if acts.ack(db, row.key, who, now)]
     if not done:
         why = f"{rows[0].key[:SHOWN_ID]} is {rows[0].state}" if rows else "nothing matches"
         raise AppError(f"{why}: there is nothing to acknowledge")
     text = done[0].title if len(done) == 1 else f"{len(done)} alerts"
-    return _said(options, "ack", f"acknowledged: {text}", done[0].key if named else None)
+    return _said(options, "ack", f"acknowledged: {text}", done[0].key if len(named) == 1 else None)
 
 
 def silence_alerts(
@@ -159,11 +164,13 @@ def _store(config: Config) -> Iterator[Store]:
 
 def _matchers(db: Connection, wanted: Sequence[str]) -> dict[str, str]:
     """Return what is asked for by labels, or by an alert's id."""
-    match = {}
+    match: dict[str, str] = {}
     for text in wanted:
         name, equals, value = text.partition("=")
         if not equals:
             name, value = "alert", _one(alerts.named(db, text), text).key
+            if match.get(name, value) != value:
+                raise UsageError("one silence is of one alert, or of all that have the labels")
         if name not in MATCHERS:
             raise UsageError(f"{name!r} is no label; {did_you_mean(name, MATCHERS)}")
         match[name] = value
@@ -218,14 +225,17 @@ def _show(
     screen.print(", ".join(words) or "no alerts")
     for one in listed:
         icon, style = STATES[one.state]
+        if one.state == "firing":
+            icon, style = FIRING.get(one.severity or "", (icon, style))
         head = Text(f"{icon} {one.state}", style)
         head.append(f" {one.severity}" if one.severity else "", style)
         head.append(f"  {one.rule}", "bold")
-        head.append(f"  {one.id[:SHOWN_ID]}  since {_since(one, zone)}", "dim")
         screen.print()
         screen.print(head)
         for line in _what(one):
             screen.print(Padding(Text(one_line(line)), (0, 0, 0, 2)))
+        tail = Text(f"{one.id[:SHOWN_ID]}, since {_since(one, zone)}", "dim")
+        screen.print(Padding(tail, (0, 0, 0, 2)))
 
 
 def _what(one: Alert) -> Iterator[str]:

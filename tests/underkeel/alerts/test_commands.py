@@ -69,6 +69,7 @@ def run(*args: str) -> Result:
 def test_list__one_fires__exit_3_and_sign_word_and_number(ids: list[str]) -> None:
     result = run("list")
     assert result.exit_code == 3
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
     for text in ("✖ firing", "critical", "hf-low", "1.1000", ids[0][:12], "1 critical"):
         assert text in result.stdout
     assert ids[1][:12] not in result.stdout
@@ -94,6 +95,13 @@ def test_ack__beginning_of_an_id__acknowledged_once(ids: list[str]) -> None:
     assert "ada looks after it" in " ".join(listed.stdout.split())
     again = run("ack", ids[0])
     assert (again.exit_code, "nothing to acknowledge" in again.stderr) == (1, True)
+
+
+def test_ack__several_ids__each_of_them(ids: list[str]) -> None:
+    result = run("ack", ids[1][:8], ids[0][:8])
+    assert result.exit_code == 0
+    assert "acknowledged: treasury" in result.stdout
+    assert run("list").exit_code == 0
 
 
 def test_ack__labels__all_that_fire_and_have_them(ids: list[str]) -> None:
@@ -123,6 +131,11 @@ def test_usage__wrong__exit_2_and_what_to_write(
     result = run(*args)
     assert result.exit_code == 2
     assert text in result.stderr
+
+
+def test_silence__two_alerts__one_silence_is_of_one(ids: list[str]) -> None:
+    result = run("silence", *ids, "--for", "1h")
+    assert (result.exit_code, "one silence is of one alert" in result.stderr) == (2, True)
 
 
 def test_silence__by_label_and_by_id__held_until_ended(ids: list[str]) -> None:

@@ -33,8 +33,21 @@ def test_group__many_of_one_wallet__one_message_with_the_worst_first(house: Make
     assert len(ops) == 2
     big = next(m for m in ops if "30 alerts" in m.title)
     assert "… and 10 more." in big.body
+    acked = big.body.partition("underkeel alert ack ")[2].splitlines()[0].split()
+    assert len(acked) == 20
+    assert big.alert.startswith(acked[0])
     assert len(big.payload["alerts"]) == 30
     assert len({m.id for m in here.messages}) == 4
+
+
+def test_yes_or_no__no_value_is_told(house: Make) -> None:
+    level = {"severity": "critical", "fire_above": 0}
+    here = house(rules({"id": "edge", "expr": "liquidatable", "levels": [level]}))
+    found = Observation("liquidatable", position(1), Decimal(1), "", time_of(1), block(1))
+    here.see(observed(1, found), time_of(1))
+    (body,) = {m.body for m in here.messages}
+    assert "it can be liquidated NOW" in body
+    assert "Value" not in body
 
 
 def test_reminders__nobody_acknowledges__with_back_off_up_to_the_most(house: Make) -> None:
