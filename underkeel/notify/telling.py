@@ -69,9 +69,11 @@ class Teller:
             Event(self._now, "channel", title, severity, alert=alert or self._alert,
                   body={"channel": self._channel, "state": state, "text": body}),
         )  # fmt: skip
+        # With the time: another database, such as that of the dry run, counts the same numbers.
+        at = int(self._now * 1000)
         for other in self._others:
             message = outbox.Message(
-                id=f"{alert or self._alert}/{number}/{other}",
+                id=f"{alert or self._alert}/{number}/{at}/{other}",
                 channel=other,
                 severity=severity,
                 title=title,

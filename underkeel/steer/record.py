@@ -110,8 +110,10 @@ class Recorder:
         events.add(db, event)
 
     def _message(self, db: Connection, proposal: Proposal, severity: str) -> None:
+        # With the time: another database, such as that of the dry run, counts the same numbers.
+        at = int(proposal.changed_at * 1000)
         message = Message(
-            id=f"plan:{proposal.id}:{proposal.status}",
+            id=f"plan:{proposal.id}:{proposal.status}:{at}",
             channel="",
             severity=GRAVE.get(proposal.status, severity),
             title=words.title(proposal),

@@ -18,6 +18,9 @@ DID: Final = {
     Status.WITHDRAWN: "withdrawn",
 }
 
+INTEREST: Final = 100_000
+"""A change of less than one part of so many is the interest of some minutes, and not the plan's."""
+
 
 def title(proposal: Proposal) -> str:
     """Return one line: `repay proposed: demo careful`."""
@@ -60,18 +63,28 @@ def changed(plan: Plan) -> list[str]:
 
 
 def _changed(old: PositionView | None, new: PositionView) -> Iterator[str]:
-    name = f"{new.protocol} {new.market}"
+    name = " ".join(dict.fromkeys((new.protocol, new.market)))
     if (was := _health(old)) != (now := _health(new)):
         yield f"{name}: health {was} → {now}"
     legs = {_key(leg): leg for view in (old, new) if view is not None for leg in view.legs}
     for key, leg in legs.items():
         a, b = (_sum(view, key) for view in (old, new))
-        if a != b and leg.amount:
-            side = " ".join(part for part in (leg.name, leg.side) if part)
+        if leg.amount and _moved(new, a, b):
             yield (
-                f"{name}: {leg.symbol} {side} "
-                f"{fmt.amount(a, leg.decimals)} → {fmt.amount(b, leg.decimals)}"
+                f"{name}: {_leg(leg)} {fmt.amount(a, leg.decimals)} → {fmt.amount(b, leg.decimals)}"
             )
+
+
+def _moved(view: PositionView, before: int, after: int) -> bool:
+    """Tell whether an amount changed by more than minutes of interest do."""
+    least = 0 if view.protocol == "wallet" else max(before, after) // INTEREST
+    return abs(after - before) > least
+
+
+def _leg(leg: LegView) -> str:
+    """Name a leg: `USDC variable debt`; a plain asset is its token alone."""
+    side = "" if leg.side == "asset" or leg.side in leg.name.split() else leg.side
+    return " ".join(part for part in (leg.symbol, leg.name, side) if part)
 
 
 def summary(plan: Plan) -> str:
@@ -90,7 +103,7 @@ def summary(plan: Plan) -> str:
 def policy(proposal: Proposal) -> list[str]:
     """Return what the policy says, and what to change."""
     said = [str(verdict["text"]) for verdict in proposal.verdicts if not verdict["ok"]]
-    return said or ["allows it"]
+    return list(dict.fromkeys(said)) or ["allows it"]
 
 
 def _key(leg: LegView) -> tuple[str, str, str]:

@@ -7,11 +7,12 @@ import threading
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from executor.plan.types import LegView
+from executor.plan.types import LegView, PositionView
 from tests.executor.plan.test_codec import VIEW
 from tests.underkeel.steer.build import NOW, OTHER, OWNER, SECRET, Desk, config, firing, plan
 from underkeel.config.steer import ActionTable, action_problems
@@ -22,6 +23,7 @@ from underkeel.steer import rows, words
 from underkeel.steer.child import Child, Files, end_all
 from underkeel.steer.observe import observations
 from underkeel.steer.propose import Planner, verdicts, wish
+from underkeel.steer.types import Proposal
 
 ROWS = f"""
 [[plan]]
@@ -185,6 +187,29 @@ def test_words__changed__health_and_amounts() -> None:
     )
     assert words.changed(gone)[0] == "aave-v3 Aave: health – → 1.8000"
     assert words.summary(plan(before=(same,), after=(same,))) == ""
+
+
+def test_words__interest_of_minutes__is_no_change_and_a_purse_is_told_whole() -> None:
+    debt = replace(VIEW.legs[0], name="debt", side="debt")
+    coin = replace(VIEW.legs[0], name="", side="asset")
+
+    def view(debts: int, coins: int) -> tuple[PositionView, ...]:
+        lending = replace(VIEW, legs=(replace(debt, amount=debts),))
+        purse = replace(lending, id="w", protocol="wallet", market="wallet", health_raw=None)
+        return lending, replace(purse, legs=(replace(coin, amount=coins),))
+
+    many = 10**6 * 10**18
+    drifted = plan(before=view(many, many), after=view(many + 10**12, many - 10**12), trigger=None)
+    assert words.changed(drifted) == ["wallet: T 1,000,000 → 999,999.999999"]
+    paid = plan(before=view(many, many), after=view(many // 2, many), trigger=None)
+    assert words.changed(paid) == ["aave-v3 Aave: T debt 1,000,000 → 500,000"]
+
+
+def test_words__policy__the_same_of_two_steps_is_said_once() -> None:
+    refused = [{"ok": False, "text": "no-policy: write one"}] * 2
+    assert words.policy(cast(Proposal, SimpleNamespace(verdicts=refused))) == [
+        "no-policy: write one"
+    ]
 
 
 def test_files__child_runs__another_of_its_name_cannot_start(tmp_path: Path) -> None:
