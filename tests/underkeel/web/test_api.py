@@ -16,6 +16,7 @@ from tests.underkeel.web.scene import (
     Client,
     Scene,
     chain_state,
+    exposure,
     scene,
 )
 from underkeel.documents.registry import DOCUMENTS
@@ -206,7 +207,18 @@ def test_approvals__studied_and_not__unknown_is_not_zero(seeded: Scene, client: 
     found = client.document("approvals")
     assert [a["takes_usd"] for a in found["approvals"]] == [None, 5.0]
     assert (found["takeable_usd"], found["unlimited"]) == (None, "1")
-    assert len(client.document("approvals", unlimited=True)["approvals"]) == 1
+    with seeded.store.writing() as db:
+        study = exposure()
+        taking = study.allowances[0]
+        twice = [taking, taking.model_copy(update={"spender": HASH[:42], "takes_usd": 3.0})]
+        body["positions"][0]["allowances"] = [
+            {**given, "spender": one.spender, "amount_raw": "5", "unlimited": True} for one in twice
+        ]
+        documents.put(db, "risk", "main", body, at=NOW)
+        shown = study.model_copy(update={"allowances": twice}).model_dump(by_alias=True)
+        documents.put(db, "exposure", "", shown, at=NOW)
+    assert client.document("approvals")["takeable_usd"] == 5.0  # what is gone is gone once
+    assert len(client.document("approvals", unlimited=True)["approvals"]) == 2
     assert client.document("approvals", wallet="nobody")["approvals"] == []
 
 

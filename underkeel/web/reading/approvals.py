@@ -1,6 +1,6 @@
 """Who may take tokens: allowances as they were read, with what a study says of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from underkeel.documents import models
@@ -55,17 +55,27 @@ def approvals_document(
     found.sort(key=_order)
     asked = {"chain": chain, "wallet": wallet, "unlimited": unlimited}
     rows, page = piece(found, limit, offset, **asked)
-    takes = [one.takes_usd for one in every]
     return ApprovalsDocument(
         schema="underkeel.approvals/1",
         generated_at=moment(now),
         chains=list(all_.chains),
         approvals=rows,
         unlimited=str(sum(1 for one in every if one.unlimited)),
-        takeable_usd=None if None in takes else sum(value or 0.0 for value in takes),
+        takeable_usd=_together(every),
         studied_at=None if studied.at is None else moment(studied.at),
         page=page,
     )
+
+
+def _together(every: Sequence[Approval]) -> float | None:
+    """Return what all spenders can take: a balance is gone once, whoever takes it."""
+    most: dict[Key, float] = {}
+    for one in every:
+        if one.takes_usd is None:
+            return None
+        key = (one.chain, one.owner, one.asset)
+        most[key] = max(most.get(key, 0.0), one.takes_usd)
+    return sum(most.values())
 
 
 def _approval(one: models.Position, given: models.Allowance, studied: Studied) -> Approval:
