@@ -11,7 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    String,
+    and_,
+    case,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from underkeel.notify.types import Message, Outcome, Verdict
 from underkeel.notify.wire import LONGEST_WAIT_S
@@ -25,6 +38,8 @@ FAILED: Final = "failed"
 SERVICE: Final = "run/"
 """How the holders begin that have the service's lock: of those, only one can be alive."""
 LOOKED_AT: Final = 1_000
+RANKS: Final[Mapping[str, int]] = {"critical": 0, "warning": 1}
+"""What is sent first; all else comes after."""
 SLACK_S: Final = 120.0
 CUT_OFF: Final = "the process ended before the answer was noted"
 
@@ -52,49 +67,63 @@ class Backlog:
     oldest_at: float
 
 
+def _open(channel: str, now: float) -> Any:
+    """Select what is open on a channel, a row each, with what its lane says of it.
+
+    A lane is an alert's messages in order: `ready` says whether its first may be sent now, `rank`
+    is of the most urgent in it, 0 the worst.
+    """
+    lane = case((_n.alert == "", "#" + cast(_n.seq, String)), else_=_n.alert)
+    due = or_(_n.retry_at.is_(None), _n.retry_at <= now, _n.retry_at > now + LONGEST_WAIT_S)
+    may = case((and_(_n.status == WAITING, due), 1), else_=0)
+    urgency = case(RANKS, value=_n.severity, else_=len(RANKS))
+    return (
+        select(
+            _n.seq, _n.alert, _n.status, _n.retry_at, _n.held_until,
+            func.row_number().over(partition_by=lane, order_by=_n.seq).label("place"),
+            func.first_value(may).over(partition_by=lane, order_by=_n.seq).label("ready"),
+            func.min(urgency).over(partition_by=lane).label("rank"),
+        )
+        .where(_n.channel == channel, _n.status.in_((WAITING, SENDING)))
+        .subquery()
+    )  # fmt: skip
+
+
 def due_within(db: Connection, channel: str, now: float) -> float | None:
     """Return the seconds until something of a channel may be sent; None if nothing waits."""
-    first: dict[str, float] = {}
-    query = (
-        select(_n.seq, _n.alert, _n.status, _n.retry_at, _n.held_until)
-        .where(_n.channel == channel, _n.status.in_((WAITING, SENDING)))
-        .order_by(_n.seq)
-        .limit(LOOKED_AT)
-    )
-    for row in db.execute(query):
-        key = row.alert or f"\0{row.seq}"
-        if key not in first:  # what comes after it in its alert waits for it
-            at = row.retry_at if row.status == WAITING else row.held_until
-            first[key] = 0.0 if _due(at, now) else at - now
-    return min(first.values(), default=None)
+    row = _open(channel, now)
+    at = case((row.c.status == WAITING, row.c.retry_at), else_=row.c.held_until)
+    first = select(at.label("at")).where(row.c.place == 1).subquery()
+    over = or_(first.c.at.is_(None), first.c.at <= now, first.c.at > now + LONGEST_WAIT_S)
+    if db.execute(select(first.c.at).where(over).limit(1)).first() is not None:
+        return 0.0
+    soonest = db.execute(select(func.min(first.c.at))).scalar_one()
+    return None if soonest is None else float(soonest) - now
 
 
 def claim(
     db: Connection, channel: str, *, who: str, now: float, until: float, most: int = 1
 ) -> list[Claim]:
-    """Take what may be sent now, oldest first; it is recorded as being sent, with a receipt each.
+    """Take what may be sent now, the urgent alerts first; it is recorded as being sent.
 
-    With `most` above 1, all that is due up to so many, in order; of an alert nothing is taken
-    before what came before it.
+    With `most` above 1, all that is due up to so many; of an alert nothing is taken before what
+    came before it.
     """
-    seqs: list[int] = []
-    held: set[str] = set(
-        db.execute(
-            select(_n.alert).where(_n.channel == channel, _n.status == SENDING, _n.alert != "")
-        ).scalars()
-    )
+    row = _open(channel, now)
     query = (
-        select(_n.seq, _n.alert, _n.retry_at)
-        .where(_n.channel == channel, _n.status == WAITING)
-        .order_by(_n.seq)
+        select(row.c.seq, row.c.alert, row.c.retry_at)
+        .where(row.c.ready == 1)
+        .order_by(row.c.rank, row.c.seq)
         .limit(LOOKED_AT)
     )
-    for row in db.execute(query):
-        if row.alert in held or not _due(row.retry_at, now):
-            if row.alert:
-                held.add(row.alert)
+    seqs: list[int] = []
+    held: set[str] = set()
+    for one in db.execute(query):
+        if one.alert in held or not _due(one.retry_at, now):
+            if one.alert:
+                held.add(one.alert)
             continue
-        seqs.append(row.seq)
+        seqs.append(one.seq)
         if len(seqs) == most:
             break
     return [_claimed(db, seq, who, now, until) for seq in seqs]

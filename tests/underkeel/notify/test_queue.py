@@ -53,6 +53,21 @@ def test_claim__an_alerts_next_message__waits_for_the_one_before(scene: Scene) -
     assert [c.message.title for c in claim(scene, 5)] == ["firing", "resolved"]
 
 
+def test_claim__a_flood_that_waits_for_its_retry__hides_nothing_urgent(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "LOOKED_AT", 20)
+    for number in range(25):
+        scene.put(f"flood {number}")
+    flood = [*claim(scene, 25), *claim(scene, 25)]
+    assert len(flood) == 25
+    settle(scene, flood, DOWN)
+    scene.put("calm", severity="info")
+    scene.put("first of it", alert="k", severity="info")
+    scene.put("then worse", alert="k", severity="critical")
+    assert [c.message.title for c in claim(scene, 5)] == ["first of it", "then worse", "calm"]
+
+
 def test_settle__each_outcome__is_in_row_and_receipt(scene: Scene) -> None:
     for title in "abc":
         scene.put(title)
