@@ -407,4 +407,3 @@ def _tag(text: bytes) -> str:
 
 def _same(tag: str, given: str | None) -> bool:
     return given is not None and tag in (part.strip() for part in given.split(","))
-

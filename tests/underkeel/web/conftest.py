@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.underkeel.web.scene import Client, Scene, break_it, scene
+from tests.underkeel.web.scene import Client, Scene, break_it, opened, scene
 
 
 @pytest.fixture
@@ -48,3 +48,18 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     made = scene(tmp_path_factory.mktemp("broken"))
     break_it(made)
     return made
+
+
+@pytest.fixture(scope="session")
+def walled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Where a token is asked for, never changed."""
+    made = opened(tmp_path_factory.mktemp("walled"))
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Scene]:
+    made = opened(tmp_path)
+    yield made
+    made.store.close()

@@ -315,3 +315,14 @@ def _executed(db: Any) -> None:
         chain_id=1, address=OWNER, epoch=1, holder="h", until=0, whole=True, seen_nonce=7,
         seen_block=99, commits=1,
     ))  # fmt: skip
+
+
+GUARDED = 'bind = "0.0.0.0:8899"\ntoken = "env:WEB_TOKEN"\nhosts = ["keel.example.org"]'
+"""A page for other machines: a token is asked for."""
+
+
+def opened(folder: Path, web: str = GUARDED) -> Scene:
+    """Return a scene where the token is in the environment."""
+    made = scene(folder, web)
+    made.environ["WEB_TOKEN"] = TOKEN
+    return made
