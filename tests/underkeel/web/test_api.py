@@ -1,12 +1,14 @@
 """Every document over HTTP: whole, filtered, in pieces, unchanged, and when it cannot be had."""
 
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from chain.types import BlockRef
 from tests.underkeel.stress.build import OWNER, portfolio
 from tests.underkeel.web.scene import (
     ALERT,
@@ -20,7 +22,9 @@ from tests.underkeel.web.scene import (
     scene,
 )
 from underkeel.documents.registry import DOCUMENTS
+from underkeel.observe.types import Observation
 from underkeel.store import chains, documents, events, tables
+from underkeel.store.samples import Sampler
 
 EVERY = (
     "overview", "positions", "risk", "exposure", "oracles", "ladder", "approvals", "plans", "txs",
@@ -110,6 +114,27 @@ rpc = "http://127.0.0.1:1"
     made = scene(tmp_path, text=text)
     trend = made.client().document("overview")["trend"]
     assert {p["equity_usd"] for p in trend if p["equity_usd"] is not None} == {9200.0}
+    assert trend[-1]["worst_health"] == pytest.approx(1.0666)
+    assert trend[-1]["at"] == made.client().document("overview")["generated_at"]
+    made.store.close()
+
+
+def test_overview__chain_without_debts__least_health_is_of_the_others(tmp_path: Path) -> None:
+    text = """version = 1
+[chains.main]
+chain_id = 1
+rpc = "http://127.0.0.1:1"
+[chains.other]
+chain_id = 2
+rpc = "http://127.0.0.1:1"
+"""
+    made = scene(tmp_path, text=text)
+    at = BlockRef(2, 100, HASH, HASH, int(NOW) - 30)
+    worth = Observation("chain_equity_usd", (("chain", "other"),), Decimal(5), "", NOW - 30, at)
+    with made.store.writing() as db:
+        Sampler().write(db, [worth])
+    trend = made.client().document("overview")["trend"]
+    assert trend[-1]["equity_usd"] == pytest.approx(9205.0)
     assert trend[-1]["worst_health"] == pytest.approx(1.0666)
     made.store.close()
 

@@ -110,6 +110,7 @@ def surround(document: OverviewDocument) -> dict[str, Any]:
         ],
         "firing": firing,
         "critical": int(counts.critical),
+        "warning": int(counts.warning),
         "doubtful": int(counts.unknown),
         "watching": document.monitor.running,
         "least": None

@@ -56,8 +56,11 @@ def severity(value: str | None) -> Cell:
     return state(*SEVERITIES.get(value or "", ("–", value or "none", "")))
 
 
-def alert_state(value: str) -> Cell:
-    """Return an alert's state."""
+def alert_state(value: str, severity_: str | None = None) -> Cell:
+    """Return an alert's state; what fires is as loud as its severity."""
+    if value == "firing" and severity_ in SEVERITIES:
+        icon, _, tone = SEVERITIES[severity_]
+        return state(icon, value, tone)
     return state(*STATES.get(value, ("?", value, "unknown")))
 
 

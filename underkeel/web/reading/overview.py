@@ -122,17 +122,21 @@ def unknown_words(unknown: Iterable[models.Unknown]) -> list[str]:
 
 
 def trend(db: Connection, chains: Sequence[str], now: float) -> list[TrendPoint]:
-    """Return the last day in steps; a step of which one chain is unknown is unknown."""
+    """Return the last day in steps and now; where one chain is unknown, all is unknown."""
     since = now - now % SPAN_S - DAY_S
-    equity = [_steps(db, EQUITY, chain, since, now) for chain in chains]
-    health = [s for c in chains if (s := _steps(db, HEALTH, c, since, now)) is not None]
+    ends = [*(since + (i + 1) * SPAN_S for i in range(DAY_S // SPAN_S)), now]
+    equity = [_steps(db, EQUITY, chain, ends) for chain in chains]
+    owing = [
+        c for c in chains if find(db, HEALTH, {"chain": c}) or not find(db, EQUITY, {"chain": c})
+    ]
+    health = [_steps(db, HEALTH, chain, ends) for chain in owing]  # one without debts has no series
     found = [
         TrendPoint(
-            at=moment(since + (i + 1) * SPAN_S),
-            equity_usd=_known([steps[i] if steps else None for steps in equity], sum),
+            at=moment(end),
+            equity_usd=_known([steps[i] for steps in equity], sum),
             worst_health=_known([steps[i] for steps in health], min),
         )
-        for i in range(DAY_S // SPAN_S)
+        for i, end in enumerate(ends)
     ]
     known = (i for i, p in enumerate(found) if (p.equity_usd, p.worst_health) != (None, None))
     return found[next(known, len(found)) :]
@@ -143,16 +147,15 @@ def _known(values: Sequence[float | None], of: Callable[[Iterable[float]], float
     return of(known) if known and len(known) == len(values) else None
 
 
-def _steps(db: Connection, metric: str, chain: str, since: float, now: float) -> list[float | None]:
-    """Return the last value of each step; None where it is unknown or too old."""
+def _steps(db: Connection, metric: str, chain: str, ends: Sequence[float]) -> list[float | None]:
+    """Return the last value at the end of each step; None where it is unknown or too old."""
     series = find(db, metric, {"chain": chain})
     if not series:
-        return [None] * (DAY_S // SPAN_S)
-    read = points(db, series[0].id, since - STALE_S, now)
+        return [None] * len(ends)
+    read = points(db, series[0].id, ends[0] - STALE_S, ends[-1] + 1)
     times = [point.at for point in read]
     found: list[float | None] = []
-    for i in range(DAY_S // SPAN_S):
-        end = since + (i + 1) * SPAN_S
+    for end in ends:
         at = bisect.bisect_right(times, end) - 1
         old = at < 0 or end - times[at] > STALE_S
         value = None if old else read[at].value

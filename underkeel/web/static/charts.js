@@ -25,6 +25,12 @@
   const heads = (table) => [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
   const clip = (name, most) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
 
+  // what is left for the drawing above its legend, which may have lines
+  const room = (canvas) => {
+    const legend = canvas.querySelector(".u-legend");
+    return canvas.clientHeight - Math.min(140, Math.max(34, legend ? legend.offsetHeight + 6 : 0));
+  };
+
   // a tick's own format, then what is put below it where the year, or the day, changes
   const TIMES = [
     [31536000, "{YYYY}", null, null, null, null, null, null, 1],
@@ -65,7 +71,7 @@
     const plot = new uPlot(
       {
         width: canvas.clientWidth,
-        height: canvas.clientHeight - 34,
+        height: room(canvas),
         hooks: { draw: [one] },
         scales: { x: { range: (_, low, high) => (high - low < 600 ? [high - 3600, high + 60] : [low, high]) } },
         axes: [{ ...axis, values: TIMES }, { ...axis, size: 70, values: (_, all) => all.map((v) => v.toLocaleString("en", { maximumFractionDigits: 4 })) }],
@@ -86,7 +92,9 @@
       data,
       canvas,
     );
-    return { resize: () => plot.setSize({ width: canvas.clientWidth, height: canvas.clientHeight - 34 }), away: () => plot.destroy() };
+    const fit = () => plot.setSize({ width: canvas.clientWidth, height: room(canvas) });
+    fit(); // now that its legend is there
+    return { resize: fit, away: () => plot.destroy() };
   };
 
   const chart = (canvas, option) => {

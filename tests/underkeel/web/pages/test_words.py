@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from underkeel.documents.events import Event
 from underkeel.web.pages import cells, words
 from underkeel.web.pages.routes import back
+from underkeel.web.pages.views.alerts import timeline
 
 
 @pytest.mark.parametrize(
@@ -99,3 +101,32 @@ def test_size__bytes__in_the_largest_whole_unit() -> None:
 )
 def test_back__after_a_form__stays_here(path: str, there: str) -> None:
     assert back(path) == there
+
+
+@pytest.mark.parametrize(
+    ("severity", "tone"), [("critical", "bad"), ("warning", "warn"), ("info", ""), (None, "bad")]
+)
+def test_alert_state__firing__as_loud_as_its_severity(severity: str | None, tone: str) -> None:
+    cell = words.alert_state("firing", severity)
+    assert (cell.text, cell.more["tone"]) == ("firing", tone)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "shown"),
+    [
+        ("alert", {"state": "resolved"}, ("✔", "resolved", "good")),
+        ("alert", {"state": "firing"}, ("▲", "critical", "bad")),
+        ("plan", {"status": "done"}, ("✔", "done", "good")),
+        ("plan", {"status": "failed"}, ("▲", "critical", "bad")),
+    ],
+    ids=["over", "fires", "done", "failed"],
+)
+def test_timeline__good_news__is_not_drawn_as_danger(
+    kind: str, body: dict[str, str], shown: tuple[str, str, str]
+) -> None:
+    happened = Event.model_validate(
+        {"id": "1", "at": "2026-01-01T00:00:00.000Z", "kind": kind, "severity": "critical",
+         "chain": None, "wallet": None, "position": None, "alert": None, "text": "x", "body": body}
+    )  # fmt: skip
+    (line,) = timeline([happened], "UTC")
+    assert (line["icon"], line["word"], line["tone"]) == shown

@@ -21,6 +21,8 @@ DELIVERIES: Final = {
     "failed": ("✖", "given up", "bad"),
 }
 MARKS: Final = {"critical": "▲", "warning": "◆"}
+ENDS: Final = {"resolved": "resolved", "done": "done"}
+"""Events that are good news, whatever the severity of what they end."""
 
 
 def view(
@@ -120,12 +122,15 @@ def timeline(events: Sequence[Event], zone: str) -> list[dict[str, Any]]:
         at = words.epoch(event.at)
         assert at is not None
         _, word, tone = words.SEVERITIES.get(event.severity or "", ("", "note", ""))
+        mark = MARKS.get(event.severity or "", "●")
+        if good := ENDS.get(str(event.body.get("status" if event.kind == "plan" else "state"))):
+            mark, word, tone = "✔", good, "good"
         found.append(
             {
                 "id": event.id,
                 "at": int(at),
                 "clock": words.clock(at, zone),
-                "icon": MARKS.get(event.severity or "", "●"),
+                "icon": mark,
                 "word": word,
                 "tone": tone,
                 "kind": name(event.kind.replace("_", " ").replace("-", " "), 40),

@@ -113,7 +113,7 @@ def brief(alert: Alert, zone: str) -> dict[str, Any]:
         "text": name(alert.text, 300),
         "cause": name(alert.cause or "", 300),
         "severity": words.severity(alert.severity),
-        "state": words.alert_state(alert.state),
+        "state": words.alert_state(alert.state, alert.severity),
         "since": moment(since, words.clock(since, zone)),
         "position": alert.position,
         "position_href": words.page_of(alert.position or ""),

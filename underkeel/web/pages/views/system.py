@@ -56,7 +56,7 @@ def view(document: SystemDocument, zone: str) -> dict[str, Any]:
         },
         "mode": document.mode,
         "paused": document.paused,
-        "version": document.engine_version,
+        "program": document.engine_version,
         "zone": document.timezone,
         "backend": BACKENDS[store.backend],
         "schema": name(store.schema_version or "unknown"),
