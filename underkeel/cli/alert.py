@@ -37,7 +37,7 @@ def alert_list(
         str | None, typer.Option(help="Only of this chain.", show_default=False)
     ] = None,
 ) -> None:
-    """Show alerts, the worst first; exit code 3 while one fires or is unknown."""
+    """Show alerts, the worst first; exit code 3 while one fires, or is unknown."""
     from underkeel.cli.alerting import list_alerts
 
     raise typer.Exit(list_alerts(globals_of(ctx), every=every, rule=rule, chain=chain))

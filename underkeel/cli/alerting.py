@@ -47,7 +47,7 @@ MATCHERS: Final = frozenset(
 
 
 def list_alerts(options: Globals, *, every: bool, rule: str | None, chain: str | None) -> Exit:
-    """Print alerts; ok only where none of the shown fires or is unknown."""
+    """Print alerts; ok only where none of the shown is unknown or fires worse than info."""
     config = load(options.config)
     with _store(config) as store, store.reading() as db:
         now = store.clock()
@@ -61,7 +61,10 @@ def list_alerts(options: Globals, *, every: bool, rule: str | None, chain: str |
         zone = config.settings.timezone
         held = sum(one.active for one in quiet.silences)
         _show(options, found, listed, zone, held)
-    bad = any(one.state in ("firing", "unknown") for one in listed)
+    bad = any(
+        one.state == "unknown" or (one.state == "firing" and one.severity != "info")
+        for one in listed
+    )
     return Exit.ATTENTION if bad else Exit.OK
 
 

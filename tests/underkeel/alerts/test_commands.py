@@ -19,6 +19,7 @@ from underkeel.config.load import load
 from underkeel.documents.registry import DOCUMENTS
 from underkeel.observe.metrics import CHAIN_METRICS
 from underkeel.observe.types import Observation, Observed, Scope
+from underkeel.store import tables
 from underkeel.store.open import open_store
 
 CONFIG = """
@@ -74,6 +75,15 @@ def test_list__one_fires__exit_3_and_sign_word_and_number(ids: list[str]) -> Non
         assert text in result.stdout
     assert ids[1][:12] not in result.stdout
     assert ids[1][:12] in run("list", "--all").stdout
+
+
+def test_list__only_a_note_fires__no_alarm(ids: list[str], place: Path) -> None:
+    store = open_store(load(None))
+    with store.writing() as db:
+        db.execute(tables.alerts.update().values(severity="info"))
+    store.close()
+    result = run("list")
+    assert (result.exit_code, "● firing info" in result.stdout) == (0, True)
 
 
 def test_list__json__the_published_document(ids: list[str]) -> None:

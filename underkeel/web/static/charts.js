@@ -25,6 +25,9 @@
   const heads = (table) => [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
   const clip = (name, most) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
 
+  // room for an axis's longest number
+  const wide = (_, texts) => Math.max(50, 16 + 7.4 * Math.max(0, ...(texts || []).map((text) => text.length)));
+
   // what is left for the drawing above its legend, which may have lines
   const room = (canvas) => {
     const legend = canvas.querySelector(".u-legend");
@@ -74,7 +77,7 @@
         height: room(canvas),
         hooks: { draw: [one] },
         scales: { x: { range: (_, low, high) => (high - low < 600 ? [high - 3600, high + 60] : [low, high]) } },
-        axes: [{ ...axis, values: TIMES }, { ...axis, size: 70, values: (_, all) => all.map((v) => v.toLocaleString("en", { maximumFractionDigits: 4 })) }],
+        axes: [{ ...axis, values: TIMES }, { ...axis, size: wide, values: (_, all) => all.map((v) => v.toLocaleString("en", { maximumFractionDigits: 4 })) }],
         series: [
           { label: "time", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
           ...names.map((name, i) => ({
@@ -93,7 +96,7 @@
       canvas,
     );
     const fit = () => plot.setSize({ width: canvas.clientWidth, height: room(canvas) });
-    fit(); // now that its legend is there
+    requestAnimationFrame(fit); // its legend has found its lines by then
     return { resize: fit, away: () => plot.destroy() };
   };
 

@@ -21,6 +21,8 @@ from underkeel.web.pages.cells import (
 )
 from underkeel.web.pages.cells import words as plain
 
+INTEREST: Final = 100_000
+"""A change of less than one part of so many is the interest of some minutes, and not the plan's."""
 STATUS: Final = {
     "proposed": ("◔", "waits for you", "warn"),
     "executing": ("▶", "being carried out", "warn"),
@@ -154,6 +156,8 @@ def legs(plan: PlanPart, id: str) -> Table:
         old = int(before.amount) if before else 0
         new = int(after.amount) if after else 0
         changed = new - old
+        if abs(changed) <= (0 if position.protocol == "wallet" else max(old, new) // INTEREST):
+            continue
         rows.append(
             Row(
                 (
@@ -165,13 +169,13 @@ def legs(plan: PlanPart, id: str) -> Table:
                     address(held.asset, held.symbol),
                     words.amount(str(old), held.decimals),
                     words.amount(str(new), held.decimals),
-                    number("no change", 0.0) if not changed else _change(changed, held.decimals),
+                    _change(changed, held.decimals),
                 )
             )
         )
     return Table(
         f"legs-{id}",
-        "Before and after, by simulation of every step",
+        "Before and after, by simulation of every step; what interest alone moves is left out",
         (
             Column("position", "Position", wide=True),
             Column("side", "Side"),
