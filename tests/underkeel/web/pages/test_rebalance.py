@@ -29,4 +29,4 @@ def test_legs__interest_of_minutes__left_out_but_not_of_a_purse() -> None:
     plan = cast(PlanPart, SimpleNamespace(before=sides[0], after=sides[1]))
     table = legs(plan, "x")
     assert [row.cells[0].text for row in table.rows] == ["paid", "wallet"]
-    assert [row.cells[5].text for row in table.rows] == ["▼ −500,000", "▼ −0.005"]
+    assert [row.cells[5].text for row in table.rows] == ["−500,000", "−0.005"]
