@@ -1,6 +1,8 @@
 """`underkeel alert …` over a database in which something fires."""
 
 import json
+import re
+import shlex
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -201,3 +203,22 @@ def test_silences__words_of_a_stranger__do_not_reach_the_terminal(ids: list[str]
     shown = run("silences").stdout
     assert "◑ holds" in shown
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+def test_cli_page__its_commands__do_what_they_say(ids: list[str]) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^underkeel alert (.+)$", page, re.MULTILINE)
+    asked = [shlex.split(line) for line in shown if not line.startswith("test ")]
+    assert [words[0] for words in asked] == [
+        "list",
+        "list",
+        "ack",
+        "silence",
+        "silences",
+        "unsilence",
+    ]
+    codes = []
+    for words in asked:
+        known = {"1f0c9a": ids[0][:6], "7": "1"}
+        codes.append(run(*(known.get(word, word) for word in words)).exit_code)
+    assert codes == [3, 3, 0, 0, 0, 0]
