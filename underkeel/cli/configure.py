@@ -81,8 +81,13 @@ def check_config(options: Globals) -> Exit:
         document = {"schema": "underkeel.config/1", "ok": True, "problems": []}
         print(json.dumps({**document, "config": str(config.path)}))
     else:
-        chains, wallets = len(config.settings.chains), len(config.settings.wallets)
-        print(f"{config.path}: ok, {chains} chain(s), {wallets} wallet(s)")
+        given = config.settings
+        counts = {
+            "chain": len(given.chains), "wallet": len(given.wallets),
+            "channel": len(given.channels), "alert rule": len(given.alert), "plan": len(given.plan),
+        }  # fmt: skip
+        found = [f"{n} {name}{'' if n == 1 else 's'}" for name, n in counts.items() if n]
+        print(f"{config.path}: ok: {', '.join(found)}")
     return Exit.OK
 
 

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         open_: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
     ) -> None:
-        """Serve the pages over what `run` has stored; watches nothing itself."""
+        """Serve the pages over what `run` has stored. It watches nothing itself."""
         raise typer.Exit(serve_pages(globals_of(ctx), port, browser=open_))
 
 

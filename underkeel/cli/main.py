@@ -26,8 +26,21 @@ EPILOG: Final = (
 )
 
 
+ORDER: Final = [
+    "demo", "init", "doctor", "config", "positions", "risk", "status", "exposure", "oracles",
+    "stress", "scan", "run", "dash", "alert", "export", "db", "mcp", "plan", "execute", "tx",
+    "wallet", "pause", "resume",
+]  # fmt: skip
+"""Of the commands in the help: to begin, to look, to be told, to act."""
+
+
 class RootGroup(TyperGroup):
     """Takes the global options in any place, and turns our errors into exit codes."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the commands as one meets them."""
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move the global options to the front, then parse as usual."""
@@ -232,7 +245,7 @@ def exposure(
         bool, typer.Option("--history", help="Ask the past for each contract's age (archive node).")
     ] = False,
 ) -> None:
-    """Show what positions stand on, who can change it, and what that may cost."""
+    """Show what positions stand on, who can change it, at what cost."""
     from underkeel.cli.exposure import show_exposure
 
     code = show_exposure(
@@ -255,7 +268,7 @@ def oracles(
         bool, typer.Option("--all", help="Every known price's feed, not only those of positions.")
     ] = False,
 ) -> None:
-    """Show the feeds that positions hang on, and how far to trust each."""
+    """Show the feeds behind positions, and how far to trust each."""
     from underkeel.cli.oracles import show_oracles
 
     raise typer.Exit(show_oracles(globals_of(ctx), accounts or [], every=every))

@@ -21,7 +21,7 @@ def mcp(
     ] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Leave propose_plan out.")] = False,
 ) -> None:
-    """Let a language model read what the monitor stored, and ask for plans. It cannot act."""
+    """Give a language model tools that read, and ask for plans. It cannot act."""
     serve(globals_of(ctx), http=http, read_only=read_only)
 
 

@@ -40,7 +40,7 @@ def plan(
         Path | None, typer.Option(metavar="FILE", help="Write the plan there.", show_default=False)
     ] = None,
 ) -> None:
-    """Say what to do about a position, simulated; exit code 3 if there is anything to do."""
+    """Say what to do about a position, simulated. Exit code 3 if there is anything to do."""
     from underkeel.cli.plan import show_plan
     from underkeel.plans.wanted import Asked
 

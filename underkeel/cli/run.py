@@ -20,7 +20,7 @@ def run(
         typer.Option("--once", help="One complete round of all chains, with delivery, and end."),
     ] = False,
 ) -> None:
-    """Watch every chain, tell by rules, show it on a page; until it is stopped."""
+    """Watch every chain, tell by rules, show it on a page. It runs until it is stopped."""
     raise typer.Exit(_once(globals_of(ctx)) if once else _serve(globals_of(ctx)))
 
 

@@ -175,7 +175,7 @@ MONITOR: Final = """
 # refresh = "30s"                     # a position far from danger is judged anew at least so often
 # discover_every = "5m"               # how often logs are searched for new positions
 # document_every = "0s"               # least time between two stored documents
-# poll = "2s"                         # how often heads are asked for without ws; by network if none
+# poll = "2s"                         # how often heads are asked for without ws; 12s if not known
 """
 
 HISTORY: Final = """

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from underkeel import __version__
-from underkeel.cli.main import app
+from underkeel.cli.main import ORDER, app
 from underkeel.config.load import load
 from underkeel.config.template import config_text
 
@@ -98,6 +98,13 @@ def test_help__lists_every_command_and_the_exit_codes() -> None:
     assert "--install-completion" in out
 
 
+def test_help__commands__in_the_order_one_meets_them_each_in_a_whole_line() -> None:
+    listed = run("--help").output.partition("Commands:")[2].partition("Before or after")[0]
+    lines = [line for line in listed.splitlines() if line.strip()]
+    assert [line.split()[0] for line in lines] == ORDER
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
 def test_version__printed() -> None:
     assert run("--version").output == f"underkeel {__version__}\n"
 
@@ -136,7 +143,7 @@ def test_init__flags__writes_a_config_that_is_sound_and_private(tmp_path: Path) 
     assert config.settings.chains["base"].chain_id == 8453
     assert config.settings.wallets["main"].address == WALLET
     assert run("config", "check").exit_code == 0
-    assert "1 chain(s), 1 wallet(s)" in run("config", "check").output
+    assert "ok: 1 chain, 1 wallet\n" in run("config", "check").output
 
 
 def test_init__chain_id__any_network_under_your_name(tmp_path: Path) -> None:
