@@ -144,7 +144,7 @@ class _Show:
                 self._err.print(Text(f"The dashboard stays at {self._live.service.url}"))
             what = "the demo" if self._live is not None else "the chain"
             if self._options.may_ask:
-                print(f"Enter ends {what}. ", end="", file=sys.stderr, flush=True)
+                print(f"Enter ends {what}.", file=sys.stderr, flush=True)
             else:
                 print("It stays up; Ctrl-C, or a termination, ends it.", file=sys.stderr)
             self._wait()

@@ -32,7 +32,7 @@ def entry_line(entry: Entry) -> RenderableType:
     block = "" if entry.block is None else f"block {entry.block:,}: "
     mark = MARKS.get(entry.kind, "·")
     line.add_row(
-        Text(f"{entry.t:.1f} s", style="dim"),
+        Text(f"{entry.t:.1f} s" if entry.t < 999 else f"{entry.t:.0f} s", style="dim"),
         Text(f"{mark} {entry.kind}", style=style),
         Text().append(block, style="dim").append(entry.text, style=style),
     )
