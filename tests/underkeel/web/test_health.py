@@ -37,7 +37,7 @@ def test_readyz__a_chain_is_stale__is_not(fresh: Scene) -> None:
 def test_readyz__a_thread_is_dead__is_not_and_names_it(fresh: Scene) -> None:
     client = fresh.client(alone=False, dead=lambda: ["watcher main"])
     assert failing(client) == ["threads"]
-    assert "dead: watcher main" in client.get("/readyz").text
+    assert "not well: watcher main" in client.get("/readyz").text
 
 
 @pytest.mark.parametrize("alone", [True, False])

@@ -93,7 +93,7 @@ def _checks(
     said = "a monitor writes to the database" if watching.running else bad
     found.append(HealthCheck(name="monitor", ok=watching.running, text=said))
     dead = ", ".join(process.dead)
-    said = f"dead: {dead}" if dead else "all are alive"
+    said = f"not well: {dead}" if dead else "all are alive"
     found.append(HealthCheck(name="threads", ok=not dead, text=said))
     return found
 
