@@ -1,9 +1,10 @@
 """From the block that crosses a threshold to the webhook received: `python -m bench.latency`.
 
 A local chain mines a block each `--block` seconds. `underkeel run`, a process of its own as users
-start it, watches 50 wallets with 40 positions each. The price moves so that one loan crosses its
-threshold down, then up, again and again; each crossing is timed from the moment its block could
-first be asked for until the webhook's last byte was read here.
+start it, watches 50 wallets with 40 positions each. The price falls step by step; at each, one loan
+crosses the threshold of another rule (one rule crossed again and again would be held back: what
+flaps is told less). A crossing is timed from the moment its block could first be asked for until
+the webhook's last byte was read here.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.watched import config_text, open_crowd
+from bench.watched import WATCHED_HEALTH, config_text, open_crowd
 
 if TYPE_CHECKING:
     from world.anvil import Anvil
     from world.world import World
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-FALL: Final = -0.08
-"""From a health of 1.6 to 1.47, and back."""
+STEP: Final = 0.98
+"""Of the price, at each crossing: the health of the watched loan falls from 1.6 to 1.07."""
 PATIENCE_S: Final = 30.0
 RULES: Final = """
 [monitor]
@@ -42,11 +43,13 @@ poll = "1s"
 [channels.hook]
 webhook = "{url}"
 secret = "env:BENCH_SECRET"
-
+"""
+RULE: Final = """
 [[alert]]
-id = "hf"
+id = "step-{number}"
 expr = "health_factor"
-levels = [{{ severity = "critical", fire_below = 1.5, clear_above = 1.55 }}]
+match = {{ wallet = "w00" }}
+levels = [{{ severity = "critical", fire_below = {below:.4f} }}]
 for = "0"
 notify = {{ critical = ["hook"] }}
 """
@@ -60,8 +63,8 @@ class Hook:
     bell: threading.Event = field(default_factory=threading.Event)
 
     def take(self, message: dict[str, Any]) -> None:
-        if message["rule"] == "hf":
-            self.arrived.append((time.monotonic(), message["state"]))
+        if message["rule"].startswith("step-"):
+            self.arrived.append((time.monotonic(), message["rule"]))
             self.bell.set()
 
 
@@ -121,13 +124,21 @@ def serving(config: Path) -> Iterator[subprocess.Popen[bytes]]:
         log.close()
 
 
-def cross(world: World[Anvil], hook: Hook, fraction: float) -> float | None:
-    """Move the price in one block; return the seconds from its coming to the webhook."""
+def rules(url: str, crossings: int) -> str:
+    """Return a channel, and a rule for each crossing: half a step above where it ends."""
+    each = (WATCHED_HEALTH * STEP ** (n + 0.5) for n in range(crossings))
+    return RULES.format(url=url) + "".join(
+        RULE.format(number=n, below=below) for n, below in enumerate(each)
+    )
+
+
+def cross(world: World[Anvil], hook: Hook) -> float | None:
+    """Let the price fall in one block; return the seconds from its coming to the webhook."""
     from world.actors import feeds
 
     hook.bell.clear()
     known = len(hook.arrived)
-    answer = round(feeds.price(world, "ETH / USD") * (1 + fraction))
+    answer = round(feeds.price(world, "ETH / USD") * STEP)
     live = feeds.aggregator(world, "ETH / USD")
     round_id = live.call("latestRound") + 1
     tx = live.tx(world.book.oracle, "submit", round_id, answer, gas=1_000_000)
@@ -166,12 +177,12 @@ def measure(wallets: int, block_s: int, crossings: int) -> dict[str, Any]:
     with start(clock="wall") as world, listening(hook) as url, tempfile.TemporaryDirectory() as f:
         crowd = open_crowd(world, wallets)
         config = Path(f) / "underkeel.toml"
-        text = config_text(crowd, world.node.url, ws=world.node.ws_url, extra=RULES.format(url=url))
+        text = config_text(crowd, world.node.url, ws=world.node.ws_url, extra=rules(url, crossings))
         config.write_text(text)
         with mining(world, block_s), serving(config):
             settle(config, 120)
             for n in range(crossings):
-                took = cross(world, hook, FALL if n % 2 == 0 else 1 / (1 + FALL) - 1)
+                took = cross(world, hook)
                 print(f"{n + 1:3} {'lost' if took is None else f'{took:.2f} s'}", file=sys.stderr)
                 times.append(took)
         sys.stderr.write((config.parent / "log").read_text())
@@ -193,7 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
     parser.add_argument("--wallets", type=int, default=50)
     parser.add_argument("--block", type=int, default=2, help="seconds between blocks")
-    parser.add_argument("--crossings", type=int, default=40)
+    parser.add_argument("--crossings", type=int, default=20)
     asked = parser.parse_args()
     found = measure(asked.wallets, asked.block, asked.crossings)
     print(json.dumps(found, indent=2))
