@@ -5,58 +5,25 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
-from typer.core import TyperGroup
 
 from underkeel import __version__
-from underkeel.cli import alert, db, export, mcp, planning
+from underkeel.cli import alert, configuring, db, export, mcp, planning
 from underkeel.cli import dash as dashboard
 from underkeel.cli import run as running
 from underkeel.cli.acting import register
 from underkeel.cli.completion import wallets
-from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of, hoist
-from underkeel.errors import AppError, Exit
+from underkeel.cli.group import RootGroup
+from underkeel.cli.options import FLAGS, VALUED, Globals, globals_of
+from underkeel.errors import Exit
 
 EPILOG: Final = (
     "Before or after any command: --config PATH, --json, --no-input, --quiet, --no-color. "
     "Exit codes: 0 ok, 1 error, 2 usage, 3 there is something to do (status, plan), "
     "4 config or secret, 5 RPC down or stale, 6 policy refusal, 7 reverted, 8 outcome unknown."
 )
-
-
-ORDER: Final = [
-    "demo", "init", "doctor", "config", "positions", "risk", "status", "exposure", "oracles",
-    "stress", "scan", "run", "dash", "alert", "export", "db", "mcp", "plan", "execute", "tx",
-    "wallet", "pause", "resume",
-]  # fmt: skip
-"""Of the commands in the help: to begin, to look, to be told, to act."""
-
-
-class RootGroup(TyperGroup):
-    """Takes the global options in any place, and turns our errors into exit codes."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the commands as one meets them."""
-        names = super().list_commands(ctx)
-        return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move the global options to the front, then parse as usual."""
-        return super().parse_args(ctx, hoist(args))
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command; an error of ours is a message on stderr and its exit code."""
-        try:
-            return super().invoke(ctx)
-        except AppError as error:
-            from underkeel.config.problems import one_line
-
-            for line in str(error).splitlines():
-                print(f"error: {one_line(line)}", file=sys.stderr)
-            raise typer.Exit(int(error.code)) from error
-
 
 app = typer.Typer(
     name="underkeel",
@@ -68,8 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: drawing it would take longer than all the rest
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-config_app = typer.Typer(help="Check, show or describe the config.", no_args_is_help=True)
-app.add_typer(config_app, name="config")
+configuring.register(app)
 register(app)
 planning.register(app)
 dashboard.register(app)
@@ -396,38 +362,6 @@ def doctor(ctx: typer.Context) -> None:
     from underkeel.cli.doctor import run_doctor
 
     raise typer.Exit(run_doctor(globals_of(ctx)))
-
-
-@config_app.command("check")
-def config_check(ctx: typer.Context) -> None:
-    """Check the config without any network."""
-    from underkeel.cli.configure import check_config
-
-    raise typer.Exit(check_config(globals_of(ctx)))
-
-
-@config_app.command("show")
-def config_show(ctx: typer.Context) -> None:
-    """Print the config as it is understood, without secrets."""
-    from underkeel.cli.configure import show_config
-
-    raise typer.Exit(show_config(globals_of(ctx)))
-
-
-@config_app.command("schema")
-def config_schema(
-    document: Annotated[
-        str | None,
-        typer.Argument(
-            help="A document's name, e.g. underkeel.risk/1; the config if none.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Print the JSON schema of the config, or of what --json prints."""
-    from underkeel.cli.configure import print_schema
-
-    raise typer.Exit(print_schema(document))
 
 
 def run() -> None:

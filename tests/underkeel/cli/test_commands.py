@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from underkeel import __version__
-from underkeel.cli.main import ORDER, app
+from underkeel.cli.group import ORDER
+from underkeel.cli.main import app
 from underkeel.config.load import load
 from underkeel.config.template import config_text
 
