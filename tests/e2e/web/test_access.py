@@ -81,10 +81,12 @@ def test_keyboard__alone__walks_skips_and_goes(open_window: Open) -> None:
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "q"
     page.keyboard.type("spark")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.closest('thead') !== null")
+    in_head = "document.activeElement.closest('thead') !== null"
+    for _ in range(6):  # past what filters there are
+        page.keyboard.press("Tab")
+        if page.evaluate(in_head):
+            break
+    assert page.evaluate(in_head)
     page.keyboard.press("Enter")
     assert page.locator("#positions th[aria-sort]").count() == 1
 
