@@ -106,8 +106,8 @@ def claim(
 ) -> list[Claim]:
     """Take what may be sent now, the urgent alerts first; it is recorded as being sent.
 
-    With `most` above 1, all that is due up to so many; of an alert nothing is taken before what
-    came before it.
+    With `most` above 1, all that is due up to so many, returned oldest first; of an alert nothing
+    is taken before what came before it.
     """
     row = _open(channel, now)
     query = (
@@ -126,7 +126,7 @@ def claim(
         seqs.append(one.seq)
         if len(seqs) == most:
             break
-    return [_claimed(db, seq, who, now, until) for seq in seqs]
+    return [_claimed(db, seq, who, now, until) for seq in sorted(seqs)]
 
 
 def _due(retry_at: float | None, now: float) -> bool:

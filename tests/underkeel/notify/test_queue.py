@@ -65,7 +65,9 @@ def test_claim__a_flood_that_waits_for_its_retry__hides_nothing_urgent(
     scene.put("calm", severity="info")
     scene.put("first of it", alert="k", severity="info")
     scene.put("then worse", alert="k", severity="critical")
-    assert [c.message.title for c in claim(scene, 5)] == ["first of it", "then worse", "calm"]
+    assert [c.message.title for c in claim(scene, 2)] == ["first of it", "then worse"]
+    scene.put("urgent", alert="other", severity="critical")
+    assert [c.message.title for c in claim(scene, 5)] == ["calm", "urgent"]  # told in order
 
 
 def test_settle__each_outcome__is_in_row_and_receipt(scene: Scene) -> None:
