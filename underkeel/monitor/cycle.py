@@ -35,6 +35,8 @@ PAPER_SHARE: Final = 0.1
 """Of all time, how much may go into making documents."""
 CHEAP_S: Final = 0.05
 """A document that takes no longer is stored together with all else."""
+SLICE_S: Final = 0.1
+"""The least time that a dear document is given at once."""
 JUMP: Final = 0.02
 """A price that moved by this share since all accounts were read has all of them read at once."""
 ATTEMPTS: Final = 3
@@ -84,12 +86,15 @@ class Cycle:
         refresh = float(settings.monitor.refresh)
         self._standing = Standing(near, refresh, table.max_price_age, monotonic)
         self._observing = Observing(settings)
-        self._papers = Papers()
+        self._papers = Papers(monotonic)
         self._shedding = Shedding()
         self._head: tuple[BlockRef, float] | None = None
         self._far: tuple[Unreadable, ...] = ()
         self._events: list[Event] = []
         self._paper_s = 0.0
+        """What the last document took, from its first slice to its last."""
+        self._paper_spent = 0.0
+        """What one that is not finished has taken so far."""
         self._paper_at = -1e9
         self._last_at: BlockRef | None = None
         self._last_valuation: Valuation | None = None
@@ -104,7 +109,8 @@ class Cycle:
     @property
     def calm(self) -> bool:
         """Whether the last reading was whole, and nothing waits for another."""
-        return self.tally.cycles > 0 and not (self.fault or self.tally.waiting or self._jumped)
+        open_ = self.tally.waiting or self._jumped or self._paper_spent
+        return self.tally.cycles > 0 and not (self.fault or open_)
 
     def recall(self, fingerprint: Mapping[str, Any] | None, success_at: float | None) -> None:
         """Go on where an earlier service ended."""
@@ -170,16 +176,24 @@ class Cycle:
         papers: tuple[Paper, ...] = ()
         if self._observing.fingerprint is not None:
             papers = (Paper("fingerprint", self.name, self._observing.fingerprint, now),)
-        if self._paper_s < CHEAP_S and (paper := self._document(report, now)) is not None:
+        if not self._apart and (paper := self._document(report, now, CHEAP_S)) is not None:
             papers = (*papers, paper)
         return Entry(now, self._state(report, block_s), sighting.observed, papers, events)
 
-    def paper(self, sighting: Sighting, now: float) -> Entry | None:
-        """Return what may be written later: the document, if it is time for one."""
-        if self._paper_s < CHEAP_S:
+    def paper(self, sighting: Sighting, now: float, spare_s: float) -> Entry | None:
+        """Return what may be written later: the document, if it is time for one.
+
+        It is worked at for `spare_s` at most, and gone on with at the next call.
+        """
+        if not self._apart:
             return None
-        paper = self._document(sighting.report, now)
+        paper = self._document(sighting.report, now, max(spare_s, SLICE_S))
         return None if paper is None else Entry(now, papers=(paper,))
+
+    @property
+    def _apart(self) -> bool:
+        """Whether documents are too dear to be made before the rest is written."""
+        return self._paper_s >= CHEAP_S or self._paper_spent > 0
 
     def _raw(
         self,
@@ -255,10 +269,10 @@ class Cycle:
         kind = "warning" if factor > 1 else "info"
         self._events.append(Event(now, "shedding", text, kind, self.name, body={"factor": factor}))
 
-    def _document(self, report: ChainReport, now: float) -> Paper | None:
+    def _document(self, report: ChainReport, now: float, budget_s: float) -> Paper | None:
         began = self._monotonic()
         least = max(float(self._settings.monitor.document_every), self._paper_s / PAPER_SHARE)
-        if began - self._paper_at < least:
+        if not self._paper_spent and began - self._paper_at < least:
             return None
         known = report
         if report.at is None:  # what was known before is shown, as unknown
@@ -271,9 +285,12 @@ class Cycle:
             self._last_valuation = report.valuation
         names = {Address(w.address): n for n, w in self._settings.wallets.items()}
         portfolio = Portfolio(tuple(names), (known,), names)
-        body = self._papers.document(portfolio, now)
-        self._paper_at = self._monotonic()
-        self._paper_s = self._paper_at - began
+        body = self._papers.document(portfolio, now, None if report.fault else budget_s)
+        ended = self._monotonic()
+        self._paper_spent += ended - began
+        if body is None:
+            return None
+        self._paper_at, self._paper_s, self._paper_spent = ended, self._paper_spent, 0.0
         at = report.at
         return Paper(
             "risk", self.name, body, now, at.number if at else None, at.hash if at else None

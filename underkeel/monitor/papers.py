@@ -1,10 +1,12 @@
 """The `underkeel.risk/1` of a chain, made anew only where something was judged anew.
 
 A position's part is kept as JSON text until it is judged again, because making one costs more
-than judging it. Positions may be of different blocks; each says of which.
+than judging it. Positions may be of different blocks; each says of which. Where there is no time
+to make all parts anew, the rest are made the next time; what was never made is waited for.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -21,33 +23,63 @@ EMPTY: Final = b'"positions":[]'
 class Papers:
     """The parts of one chain's document. For one thread."""
 
+    monotonic: Callable[[], float] = time.monotonic
     parts: dict[str, tuple[Assessment, bytes]] = field(default_factory=dict)
+    """Each position's, the one made longest ago first."""
 
-    def document(self, portfolio: Portfolio, at: float) -> bytes:
+    def document(
+        self, portfolio: Portfolio, at: float, budget_s: float | None = None
+    ) -> bytes | None:
         """Return the document of a portfolio of one chain as JSON.
+
+        With a budget, None where that does not last for parts that were never made: what was
+        made is kept for the next call.
 
         Of a chain that could not be read, every position's status is unknown: what is told of it
         was true at its own block, and is not known to be now.
         """
         (chain,) = portfolio.chains
-        texts: list[bytes] = []
-        current: dict[str, tuple[Assessment, bytes]] = {}
-        for assessment in chain.positions:
-            told = _doubted(assessment, chain) if chain.fault else assessment
-            id_ = assessment.position.id
-            kept = self.parts.get(id_)
-            if kept is None or kept[0] is not assessment or chain.fault:
-                kept = (told, _json(position(told, chain, portfolio)))
-            current[id_] = kept
-            texts.append(kept[1])
-        self.parts = current
-        whole = models.RiskDocument(
+        if chain.fault:
+            whole, parts = (
+                True,
+                {
+                    a.position.id: _json(position(_doubted(a, chain), chain, portfolio))
+                    for a in chain.positions
+                },
+            )
+        else:
+            whole = self._make(chain, portfolio, budget_s)
+            ids = [a.position.id for a in chain.positions]
+            if not all(id_ in self.parts for id_ in ids):
+                return None
+            parts = {id_: self.parts[id_][1] for id_ in ids}
+            for id_ in self.parts.keys() - parts.keys():
+                del self.parts[id_]
+        document = models.RiskDocument(
             schema=SCHEMA,
             positions=[],
-            **common(portfolio, at, hashed=_of_one_block(chain)),
+            **common(portfolio, at, hashed=whole and _of_one_block(chain)),
         )
-        head = whole.model_dump_json(by_alias=True, exclude_unset=True).encode()
-        return head.replace(EMPTY, b'"positions":[' + b",".join(texts) + b"]", 1)
+        head = document.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        return head.replace(EMPTY, b'"positions":[' + b",".join(parts.values()) + b"]", 1)
+
+    def _make(self, chain: ChainReport, portfolio: Portfolio, budget_s: float | None) -> bool:
+        """Make parts anew, the missing and then the oldest first; return whether all are new."""
+        age = {id_: number for number, id_ in enumerate(self.parts)}
+        due = [a for a in chain.positions if not self._is_new(a)]
+        due.sort(key=lambda a: age.get(a.position.id, -1))
+        until = None if budget_s is None else self.monotonic() + budget_s
+        for done, assessment in enumerate(due, 1):
+            id_ = assessment.position.id
+            self.parts.pop(id_, None)  # the newest is the last
+            self.parts[id_] = (assessment, _json(position(assessment, chain, portfolio)))
+            if until is not None and self.monotonic() > until:
+                return done == len(due)
+        return True
+
+    def _is_new(self, assessment: Assessment) -> bool:
+        kept = self.parts.get(assessment.position.id)
+        return kept is not None and kept[0] is assessment
 
 
 def _json(part: models.Position) -> bytes:
@@ -66,13 +98,4 @@ def _doubted(found: Assessment, chain: ChainReport) -> Assessment:
     causes = (*found.liquidation.causes, cause)
     return replace(
         found, liquidation=replace(found.liquidation, status=Status.UNKNOWN, causes=causes)
-    )
-
-
-def judged_anew(papers: Papers, assessments: Iterable[Assessment]) -> int:
-    """Return how many of these have no part yet, or one of an older judgement."""
-    return sum(
-        1
-        for a in assessments
-        if (kept := papers.parts.get(a.position.id)) is None or kept[0] is not a
     )

@@ -34,6 +34,10 @@ TROUBLE_S: Final = 10.0
 """While a chain is down, that is written again no more often than this."""
 SAVE_S: Final = 60.0
 """How often what was asked is saved for the next start."""
+SPARE: Final = 0.8
+"""Of the time to the next block, how much may pass before all is ready for it."""
+KEEP: Final = 0.75
+"""Of what was known of the block interval, the share that outlives a block."""
 BLOCK_S: Final = 12.0
 """Block interval of a network that nothing is known of, until it has been seen."""
 
@@ -82,13 +86,17 @@ class Rhythm:
     """How fast blocks come, as they arrive here."""
 
     block_s: float = BLOCK_S
+    guessed: bool = True
+    """Nothing is known: the first interval that is seen is believed at once."""
     _last: tuple[int, float] | None = None
 
     def arrived(self, number: int, at: float) -> None:
-        """Take note of a head."""
-        if self._last is not None and number > self._last[0]:
-            each = (at - self._last[1]) / (number - self._last[0])
-            self.block_s += (min(max(each, 0.01), 600.0) - self.block_s) / 4
+        """Take note of a head; an interval over many blocks says more than one over one."""
+        if self._last is not None and (blocks := number - self._last[0]) > 0:
+            each = (at - self._last[1]) / blocks
+            share = 1.0 if self.guessed else 1 - KEEP**blocks
+            self.block_s += (min(max(each, 0.01), 600.0) - self.block_s) * share
+            self.guessed = False
         self._last = number, at
 
 
@@ -120,7 +128,7 @@ class Watcher:
         )  # fmt: skip
         with around.opener(spec_of(self.name, table, config)) as client:
             if client.network is not None:
-                self._rhythm.block_s = client.network.block_time_s
+                self._rhythm = Rhythm(client.network.block_time_s, guessed=False)
             memory = remembered(around.cache, table.chain_id)
             named = False
             with Explorer(reader, client, self._stop, monitor) as explorer:
@@ -150,7 +158,7 @@ class Watcher:
                 found = reader.discover(client, head)
                 sighting = self._cycle.read(reader, client, found, memory, client.head(), 3600.0)
                 remember(around.cache, table.chain_id, memory)
-                self._write(client, sighting)
+                self._write(client, sighting, float("inf"))
                 return sighting.report
         except ChainError as error:
             self._write(None, self._cycle.failed(reader.failed(error), around.clock()))
@@ -192,7 +200,7 @@ class Watcher:
         except ChainError as error:
             self._trouble(reader, client, error)
             return
-        self._write(client, sighting)
+        self._write(client, sighting, now + SPARE * block_s)
         self._vitals.beat()
         if now - self._saved_at > SAVE_S:
             remember(self._around.cache, head.chain_id, memory)
@@ -227,7 +235,8 @@ class Watcher:
         self._told_at = now
         self._write(client, self._cycle.failed(report, self._around.clock()))
 
-    def _write(self, client: Client | None, sighting: Sighting) -> None:
+    def _write(self, client: Client | None, sighting: Sighting, until: float = 0.0) -> None:
+        """Write what was seen, and work at the document until then."""
         if self._stop.is_set():
             return  # given up for dead, or the service ends: another writes, or nobody
         cycle, around = self._cycle, self._around
@@ -236,5 +245,6 @@ class Watcher:
             cycle.requests = client.stats.posts
         around.ledger.write(cycle.entry(sighting, around.clock(), self._rhythm.block_s))
         around.seen(sighting.report)
-        if (paper := cycle.paper(sighting, around.clock())) is not None:
+        spare_s = until - around.monotonic()
+        if (paper := cycle.paper(sighting, around.clock(), spare_s)) is not None:
             around.ledger.write(paper)

@@ -17,6 +17,7 @@ from chain.prefetch import Foresight
 from chain.types import Address
 from tests.e2e.monitor.place import FALL
 from underkeel.config.load import load
+from underkeel.monitor import cycle as module
 from underkeel.monitor.cycle import Cycle, Sighting
 from underkeel.monitor.pace import Pace
 from underkeel.portfolio import ChainReader, Found, spec_of
@@ -98,7 +99,7 @@ def test_cycle__the_chain_fails__its_state_keeps_the_last_block_and_the_document
     good = loop.read()
     loop.cycle.entry(good, 9.0, 12.0)
     error = Unreachable("node", "it is not there")
-    loop.cycle._paper_s, loop.cycle._paper_at = 0.0, -1e9
+    loop.cycle._paper_s, loop.cycle._paper_spent, loop.cycle._paper_at = 0.0, 0.0, -1e9
     entry = loop.cycle.entry(loop.cycle.failed(loop.reader.failed(error), 20.0), 20.0, 12.0)
     assert entry.state is not None
     assert good.report.at is not None
@@ -112,13 +113,28 @@ def test_cycle__the_chain_fails__its_state_keeps_the_last_block_and_the_document
 def test_cycle__documents_that_cost_much__are_made_more_rarely_and_apart(loop: Loop) -> None:
     sighting = loop.read()
     loop.cycle.entry(sighting, 9.0, 12.0)
+    loop.cycle.paper(sighting, 9.0, 60.0)
     loop.cycle._paper_s, loop.cycle._paper_at = 5.0, time.monotonic()
     assert [p.kind for p in loop.cycle.entry(sighting, 10.0, 12.0).papers] == ["fingerprint"]
-    assert loop.cycle.paper(sighting, 10.0) is None
+    assert loop.cycle.paper(sighting, 10.0, 60.0) is None
     loop.cycle._paper_at -= 60
-    later = loop.cycle.paper(sighting, 11.0)
+    later = loop.cycle.paper(sighting, 11.0, 60.0)
     assert later is not None
     assert [p.kind for p in later.papers] == ["risk"]
+
+
+def test_cycle__no_time_for_a_document__is_gone_on_with_until_it_is_whole(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHEAP_S", 1e-9)
+    monkeypatch.setattr(module, "SLICE_S", 0.0)
+    sighting, slices, made = loop.read(), 1, None
+    assert [p.kind for p in loop.cycle.entry(sighting, 9.0, 12.0).papers] == ["fingerprint"]
+    while made is None:
+        assert not loop.cycle.calm  # so that the next head is read, however calm the waters
+        made, slices = loop.cycle.paper(sighting, 9.0, -1.0), slices + 1
+    assert slices == len(sighting.report.positions)
+    assert loop.cycle.calm
 
 
 def test_cycle__events_of_a_reorganisation__go_with_the_next_entry(loop: Loop) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ def document(papers: Papers, kept: Standing, **more: Any) -> dict[str, Any]:
     body = papers.document(
         Portfolio((scene.OWNER,), (report(kept, **more),), {scene.OWNER: "mine"}), 2.0
     )
+    assert body is not None
     RiskDocument.model_validate_json(body)
     found: dict[str, Any] = orjson.loads(body)
     return found
@@ -109,6 +111,25 @@ def test_papers__judged_anew__is_made_anew_and_the_rest_is_kept() -> None:
     assert "inputs_hash" not in second["chains"][0] or second["chains"][0]["inputs_hash"] is None
     assert papers.parts["1:p:r:o:1"] is old["1:p:r:o:1"]
     assert papers.parts["1:p:r:o:2"] is not old["1:p:r:o:2"]
+
+
+def test_papers__little_time__the_missing_are_waited_for_and_the_oldest_come_first() -> None:
+    kept, papers = standing(), Papers(monotonic=count().__next__)
+
+    def made(at: BlockRef) -> bytes | None:
+        told = Portfolio((scene.OWNER,), (report(kept, at=at),), {scene.OWNER: "mine"})
+        return papers.document(told, 2.0, 0.5)  # by this clock, time for one part
+
+    kept.take(raw(*(lent(n) for n in (1, 2, 3))), 0.0)
+    assert [made(AT), made(AT)] == [None, None]
+    whole = orjson.loads(made(AT) or b"")
+    assert whole["chains"][0]["inputs_hash"]
+    kept.forget(0)
+    kept.take(raw(*(lent(n, at=NEXT) for n in (1, 2, 3)), at=NEXT), 0.0)
+    for blocks, hashed in (("101 100 100", False), ("101 101 100", False), ("101 101 101", True)):
+        found = orjson.loads(made(NEXT) or b"")
+        told = [p["provenance"]["block_number"] for p in found["positions"]]
+        assert (" ".join(told), bool(found["chains"][0].get("inputs_hash"))) == (blocks, hashed)
 
 
 def test_papers__the_chain_is_down__what_was_known_is_unknown_and_says_since_when() -> None:
