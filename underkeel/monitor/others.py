@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
@@ -197,12 +198,13 @@ class Others:
             except StoreError as error:
                 log.warning("the %s could not be stored: %s", kind, error)
 
-    def _keep(self, kind: str, chain: str, body: Mapping[str, Any]) -> None:
+    def _keep(self, kind: str, chain: str, body: bytes) -> None:
         now = self._tools.clock()
+        document = orjson.loads(body) if kind == EXPOSURE else {}
         with self._store.writing() as db:
             self._lock.check(db)
             documents.put(db, kind, chain, body, at=now)
-            outcome = studied(db, self._rules, body, now) if kind == EXPOSURE else None
+            outcome = studied(db, self._rules, document, now) if document else None
         if outcome is not None:
             self.wake(messages=outcome.messages > 0)
 

@@ -97,6 +97,7 @@ class Host:
             if (error := self._serve()) is not None:
                 raise error
         self._systemd.stopping()
+        log.info("the service has ended")
         return Exit.OK
 
     def _take(self) -> bool:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from bench.watched import Crowd, config_text
@@ -13,7 +14,7 @@ from chain.client import connect
 from chain.types import Address
 from underkeel.config.load import Config, load
 from underkeel.monitor import studying as module
-from underkeel.monitor.studying import Studying
+from underkeel.monitor.studying import Studying, packed, unpacked
 from underkeel.portfolio import Portfolio, read_portfolio
 
 pytestmark = pytest.mark.world
@@ -46,11 +47,24 @@ def test_studying__apart_and_here__the_same_kinds_and_the_same_ladder(
     monkeypatch.setattr(module, "APART", 1)
     apart = list(studying.compute(portfolio, lambda: True))
     assert [kind for kind, _, _ in apart] == [kind for kind, _, _ in here]
-    assert apart[0][2].keys() == here[0][2].keys()
+    assert orjson.loads(apart[0][2]).keys() == orjson.loads(here[0][2]).keys()
     process = studying._process
     assert process.is_alive()
     studying.stop()
     assert studying._process is None
+
+
+def test_packed__in_pieces__comes_back_as_it_was(
+    portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for piece in (1, 7, 10_000):
+        monkeypatch.setattr(module, "PIECE", piece)
+        found = unpacked(packed(portfolio))
+        assert found.chains[0].positions == portfolio.chains[0].positions
+        assert found.accounts == portfolio.accounts
+        # one object in two pieces is one object still, else a thousand copies would be sent
+        first, last = found.chains[0].positions[0], found.chains[0].positions[-1]
+        assert first.position.at is last.position.at is found.chains[0].at
 
 
 def test_studying__not_wanted_any_more__ends_at_once(
