@@ -1,6 +1,10 @@
-"""What people do to alerts: acknowledge, silence, end a silence. In the caller's transaction."""
+"""What people do to alerts: acknowledge, silence, end a silence. In the caller's transaction.
 
-from collections.abc import Mapping
+A silence is told to those whom it keeps from hearing: whoever took over the page could else make
+everything go quiet and nobody would know.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -9,8 +13,12 @@ from sqlalchemy import Connection
 
 from underkeel.alerts.board import state_of
 from underkeel.alerts.engine import acknowledged
-from underkeel.store import alerts, events, silences
+from underkeel.alerts.rules import Rules, alike
+from underkeel.alerts.words import moment
+from underkeel.config.problems import one_line
+from underkeel.store import alerts, events, outbox, silences
 from underkeel.store.events import Event
+from underkeel.store.outbox import Message
 
 LONGEST_S: Final = 31 * 86_400
 """A silence that outlives those who know of it is how alerts are missed."""
@@ -40,9 +48,15 @@ def ack(db: Connection, key: str, by: str, now: float) -> bool:
 
 
 def silence(
-    db: Connection, match: Mapping[str, str], until: float, by: str, why: str, now: float
+    db: Connection,
+    rules: Rules,
+    match: Mapping[str, str],
+    until: float,
+    by: str,
+    why: str,
+    now: float,
 ) -> int:
-    """Keep messages back until a time, and return the silence's id.
+    """Keep messages back until a time, tell the channels of it, and return the silence's id.
 
     Raises `ValueError` for one of nothing in particular, that is over already, or too long.
     """
@@ -55,7 +69,38 @@ def silence(
     text = f"silenced by {by}: {asked}" + (f" ({why})" if why else "")
     body = {"silence": made, "match": dict(match), "until": until, "what": "silenced", "by": by}
     events.add(db, _event(match, match.get("alert", ""), text, "info", body, now))
+    lines = [f"Until {moment(until)} nobody is told of alerts with {one_line(asked)}."]
+    if why:
+        lines.append(f"Why: {one_line(why)}")
+    lines.append(f"If that is not wanted: underkeel alert unsilence {made}")
+    if rules.page:
+        lines.append(f"{rules.page}/alerts")
+    for channel in _kept_from(rules, match):
+        message = Message(
+            # With the time: another database counts the same numbers.
+            id=f"silence:{made}:{int(now * 1000)}:{channel}",
+            channel=channel,
+            severity="info",
+            title=f"● INFO {one_line(text)}",
+            body="\n".join(lines),
+            payload={"silence": body},
+            rule=match.get("rule", ""),
+            state="silenced",
+        )
+        outbox.put(db, message, now)
     return made
+
+
+def _kept_from(rules: Rules, match: Mapping[str, str]) -> Iterator[str]:
+    """Yield the channels that would hear the mildest of what a silence may keep back."""
+    asked = match.get("rule", "*")
+    told = {
+        channel
+        for rule in rules.by_id.values()
+        if alike(rule.id, asked)
+        for channel in rule.notify["info"]
+    }
+    return (channel for channel in rules.channels if channel in told)
 
 
 def unsilence(db: Connection, id_: int, by: str, now: float) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from underkeel.alerts import acts
 from underkeel.alerts.mute import given_of, matches
+from underkeel.alerts.rules import rules_of
 from underkeel.alerts.words import duration, where
 from underkeel.cli.format import local_time
 from underkeel.cli.options import Globals
@@ -95,11 +96,13 @@ def silence_alerts(
         raise UsageError(f"--for {lasts!r} is no time; write for example 30m, 2h or 1d")
     if not wanted:
         raise UsageError("what to silence is missing; give LABEL=VALUE, or an alert's id")
-    with _store(load(options.config)) as store, store.writing() as db:
+    config = load(options.config)
+    rules = rules_of(config.settings)
+    with _store(config) as store, store.writing() as db:
         match = _matchers(db, wanted)
         now = store.clock()
         try:
-            made = acts.silence(db, match, now + seconds(lasts), by or _me(), why, now)
+            made = acts.silence(db, rules, match, now + seconds(lasts), by or _me(), why, now)
         except ValueError as error:
             raise UsageError(str(error)) from None
     text = f"silence {made}: quiet for {duration(seconds(lasts))}"

@@ -9,6 +9,7 @@ from typing import Final
 
 from executor.policy.switch import Switch
 from underkeel.alerts import acts as alerts
+from underkeel.alerts.rules import Rules
 from underkeel.observe.metrics import METRICS
 from underkeel.store import events
 from underkeel.store.errors import StoreError
@@ -36,8 +37,9 @@ LABELS: Final = frozenset(
 class Acts:
     """What a page may do; each says what was done, in words."""
 
-    def __init__(self, store: Store, switch: Switch) -> None:
+    def __init__(self, store: Store, switch: Switch, rules: Rules) -> None:
         self._store = store
+        self._rules = rules
         self._switch = switch
 
     def ack(self, key: str) -> str:
@@ -59,7 +61,9 @@ class Acts:
             raise Refusal(422, "a silence lasts a minute to 31 days")
         now = self._store.clock()
         with self._store.writing() as db:
-            id_ = alerts.silence(db, match, now + seconds, BY, reason[:MOST_WORDS], now)
+            id_ = alerts.silence(
+                db, self._rules, match, now + seconds, BY, reason[:MOST_WORDS], now
+            )
         return str(id_)
 
     def unsilence(self, key: str) -> str:

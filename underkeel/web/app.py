@@ -18,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.staticfiles import StaticFiles
 
 from underkeel import __version__
+from underkeel.alerts.rules import rules_of
 from underkeel.config.load import Config
 from underkeel.config.web import WebTable
 from underkeel.documents.paging import HealthDocument, ProblemDocument
@@ -74,7 +75,8 @@ def create_app(
     table = config.settings.web or WebTable()
     keys = keys_of(config, environ, clock)
     data = Data(store, config, clock, alone=alone, dead=dead, environ=environ)
-    acts, hub = Acts(store, data.switch), Hub(store, table.max_streams)
+    acts = Acts(store, data.switch, rules_of(config.settings))
+    hub = Hub(store, table.max_streams)
     app = _Described(
         title="Underkeel",
         version=__version__,

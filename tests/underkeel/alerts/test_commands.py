@@ -199,7 +199,8 @@ def test_by__nobody_named__whoever_is_logged_in(
 def test_silences__words_of_a_stranger__do_not_reach_the_terminal(ids: list[str]) -> None:
     with open_store(load(None)).writing() as db:
         match = {"market": "x\x1b]0;y\x07"}
-        acts.silence(db, match, time.time() + 60, "\x1b[2J", "\u202e\x1b[31m", time.time())
+        now, given = time.time(), rules_of(load(None).settings)
+        acts.silence(db, given, match, now + 60, "\x1b[2J", "\u202e\x1b[31m", now)
     shown = run("silences").stdout
     assert "◑ holds" in shown
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)

@@ -96,11 +96,12 @@ def test_ack__no_reminder_and_no_escalation__but_the_worse_is_told(house: Make) 
 def test_silence__nothing_is_told_until_it_ends__then_at_once(house: Make) -> None:
     here = house(rules(HEALTH))
     match = {"wallet": "trea*", "rule": "hf-low"}
-    made = here.do(acts.silence, match, time_of(100), "ada", "moving", START)
+    made = here.do(acts.silence, here.rules, match, time_of(100), "ada", "moving", START)
     here.see(observed(1, health(1.1, 1)), time_of(1))
     assert (here.rows[0].state, here.rows[0].silenced) == ("firing", str(made))
     here.see(observed(2, health(1.0, 2, 1, wallet="other")), time_of(2))
-    assert {m.payload["alerts"][0]["labels"]["wallet"] for m in here.messages} == {"other"}
+    told = [m for m in here.messages if m.state != "silenced"]
+    assert {m.payload["alerts"][0]["labels"]["wallet"] for m in told} == {"other"}
     before = len(here.messages)
     assert here.do(acts.unsilence, made, "ada", time_of(3))
     assert not here.do(acts.unsilence, made, "ada", time_of(3))
@@ -110,30 +111,30 @@ def test_silence__nothing_is_told_until_it_ends__then_at_once(house: Make) -> No
 
 def test_silence__ends_by_itself__what_still_fires_is_told(house: Make) -> None:
     here = house(rules(HEALTH))
-    here.do(acts.silence, {"chain": CHAIN}, START + 100, "ada", "", START)
+    here.do(acts.silence, here.rules, {"chain": CHAIN}, START + 100, "ada", "", START)
     here.see(observed(1, health(1.1, 1)), time_of(1))
     here.wait(START + 99)
-    assert here.told == []
+    assert here.told == [("ops", "silenced")]
     here.wait(START + 100)
-    assert here.told == [("ops", "firing"), ("phone", "firing")]
+    assert here.told[1:] == [("ops", "firing"), ("phone", "firing")]
 
 
 def test_silence__over_within_it__never_told(house: Make) -> None:
     here = house(rules(HEALTH))
-    here.do(acts.silence, {"chain": CHAIN}, START + 500, "ada", "", START)
+    here.do(acts.silence, here.rules, {"chain": CHAIN}, START + 500, "ada", "", START)
     here.see(observed(1, health(1.1, 1)), time_of(1))
     here.see(observed(2, health(2, 2)), time_of(2))
     here.wait(START + 1_000)
-    assert here.told == []
+    assert here.told == [("ops", "silenced")]
 
 
 def test_silence__begun_after_it_was_told__its_end_is_told_afterwards(house: Make) -> None:
     here = fired(house)
-    here.do(acts.silence, {"chain": CHAIN}, START + 500, "ada", "", time_of(1))
+    here.do(acts.silence, here.rules, {"chain": CHAIN}, START + 500, "ada", "", time_of(1))
     here.see(observed(2, health(2, 2)), time_of(2))
-    assert len(here.told) == 2
+    assert len(here.told) == 3
     here.wait(START + 501)
-    assert here.told[2:] == [("ops", "resolved"), ("phone", "resolved")]
+    assert here.told[3:] == [("ops", "resolved"), ("phone", "resolved")]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,20 @@ def test_silence__of_nothing_or_over_or_too_long__refused(
     house: Make, match: dict[str, str], until: float
 ) -> None:
     with pytest.raises(ValueError, match="silence"):
-        house(rules()).do(acts.silence, match, START + until, "ada", "", START)
+        house(rules()).do(acts.silence, rules(), match, START + until, "ada", "", START)
+
+
+def test_silence__begun__whom_it_keeps_from_hearing_is_told(house: Make) -> None:
+    other = {**HEALTH, "id": "other", "notify": {"critical": ["boss"]}}
+    here = house(rules(HEALTH, other))
+    here.do(acts.silence, here.rules, {"rule": "hf-*"}, START + 60, "ada", "x\ny", START)
+    (message,) = here.messages
+    assert (message.channel, message.state, message.severity) == ("ops", "silenced", "info")
+    assert "silenced by ada: rule=hf-*" in message.title
+    assert "underkeel alert unsilence 1" in message.body
+    assert message.payload["silence"]["match"] == {"rule": "hf-*"}
+    here.do(acts.silence, here.rules, {"chain": CHAIN}, START + 60, "ada", "", START)
+    assert here.told[1:] == [("ops", "silenced"), ("boss", "silenced")]
 
 
 def test_inhibit__critical_of_the_same_thing__the_warning_is_not_told(house: Make) -> None:
