@@ -8,6 +8,8 @@ from underkeel.config.alerts import RANK
 from underkeel.steer.types import OPEN, Firing, Proposal, Status
 
 HOUR_S: Final = 3_600
+MOVED: Final = 0.02
+"""A value that moved by this share since a plan was made asks for another plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def steps(
     proposal at most, and for one wallet one that is carried out.
     """
     found: list[Step] = []
-    alive = {alert.key for alert in firing}
+    alive = {alert.key: alert for alert in firing}
     for one in proposals:
         if one.status is not Status.PROPOSED:
             continue
@@ -69,6 +71,8 @@ def steps(
             found.append(Close(one, Status.WITHDRAWN, "the alert is over"))
         elif one.expires_at is not None and now >= one.expires_at:
             found.append(Close(one, Status.EXPIRED, "nobody carried it out in time"))
+        elif one.alert and _overtaken(alive[one.alert], one, proposals, now):
+            found.append(Close(one, Status.EXPIRED, "things have moved: it is made anew"))
     closed = {s.proposal.id: s.status for s in found if isinstance(s, Close)}
     after = [replace(p, status=closed.get(p.id, p.status)) for p in proposals]
     desk = _Desk(after, now, obstacle, paused)
@@ -136,6 +140,17 @@ class _Desk:
         if current.wallet in self._acting:
             return f"another plan of {current.wallet} is under way, or its outcome is unknown"
         return None
+
+
+def _overtaken(alert: Firing, waiting: Proposal, proposals: Sequence[Proposal], now: float) -> bool:
+    """Tell whether what a plan rests on is not so any more, and another one may be made."""
+    if not alert.known or waiting.value is None:
+        return False
+    if abs(alert.value - waiting.value) <= MOVED * abs(waiting.value):
+        return False
+    over = replace(waiting, status=Status.EXPIRED)
+    own = [over if p is waiting else p for p in proposals if p.alert == alert.key]
+    return _due(alert, own, now)
 
 
 def _due(alert: Firing, own: Sequence[Proposal], now: float) -> bool:

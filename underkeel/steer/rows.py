@@ -72,4 +72,5 @@ def _proposal(row: Row[Any]) -> Proposal:
         ended=row.ended,
         command=row.command,
         child=row.child,
+        value=row.value,
     )

@@ -20,6 +20,7 @@ class Status(StrEnum):
     REFUSED = "refused"
     """The policy lets nothing of it be signed."""
     EXPIRED = "expired"
+    """Nobody carried it out in time, or before what it rests on had moved."""
     FAILED = "failed"
     """There was no plan to make, or it ended without its effect."""
     UNKNOWN = "unknown"
@@ -81,6 +82,8 @@ class Proposal:
     ended: Mapping[str, Any] | None = None
     command: str = ""
     child: str | None = None
+    value: float | None = None
+    """The alert's, when the plan was made."""
 
     @property
     def allowed(self) -> bool:

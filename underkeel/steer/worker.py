@@ -231,6 +231,7 @@ class Steering:
                 document=found.document,
                 verdicts=list(found.verdicts) or None,
                 command="" if found.path is None else self._planner.command(found.path),
+                value=alert.value if alert.known else None,
             )
             self._record.made(
                 db, row, alert.severity, loud=alert.action.mode == "propose" or bool(why)

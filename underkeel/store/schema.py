@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The version that this program needs: the newest file of migrations/versions."""
 VERSION_TABLE: Final = "store_version"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

@@ -305,6 +305,7 @@ proposals: Final = Table(
     Column("ended", Json),
     Column("command", Words, nullable=False),
     Column("child", Words),
+    Column("value", Double),
     Index(None, "status"),
     Index(None, "alert"),
     sqlite_autoincrement=True,

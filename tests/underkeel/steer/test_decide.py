@@ -114,6 +114,21 @@ def test_steps__plan_expired_and_it_still_fires__plans_again_within_its_limits()
     assert decide([alert], ended, now=NOW + 3_600) == [MakePlan(alert)]
 
 
+def test_steps__things_moved_since_it_was_made__is_made_anew_within_the_limits() -> None:
+    waiting = proposal(mode="propose", value=1.10)
+    alert = firing(mode="propose", value=1.05, cool_down="2m", max_per_hour=2)
+    assert decide([alert], [waiting], now=NOW + 119) == []
+    closed, made = decide([alert], [waiting], now=NOW + 120)
+    assert closed == Close(waiting, Status.EXPIRED, "things have moved: it is made anew")
+    assert made == MakePlan(alert)
+    still = firing(mode="propose", value=1.085)
+    assert decide([still], [waiting], now=NOW + 120) == []
+    unread = firing(mode="propose", value=0.0, known=False)
+    assert decide([unread], [waiting], now=NOW + 120) == []
+    before = proposal(7, status=Status.EXPIRED, mode="propose")
+    assert decide([alert], [before, waiting], now=NOW + 120) == []  # two in an hour are enough
+
+
 @pytest.mark.parametrize("status", [Status.DONE, Status.REFUSED, Status.FAILED])
 def test_steps__after_an_end__waits_the_cool_down(status: Status) -> None:
     alert = firing(cool_down="2m")

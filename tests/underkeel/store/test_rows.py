@@ -7,7 +7,7 @@ import pytest
 
 from tests.fixtures_store import BEGIN, CHAINS
 from underkeel.documents.wallets import PauseDocument
-from underkeel.store import chains, documents, events, outbox
+from underkeel.store import chains, documents, events, outbox, schema
 from underkeel.store.chains import ChainState
 from underkeel.store.events import Event
 from underkeel.store.outbox import Message
@@ -169,7 +169,7 @@ def test_status__rows_size_and_stamp(store: Store) -> None:
     with store.writing() as db:
         events.add(db, Event(BEGIN, "k", "x"))
     found = status(store)
-    assert (found.mode, found.chains, found.version) == ("dry-run", CHAINS, "0001")
+    assert (found.mode, found.chains, found.version) == ("dry-run", CHAINS, schema.HEAD)
     assert found.rows["events"] == 1
     assert found.size_bytes > 50_000
     assert found.holder is None
