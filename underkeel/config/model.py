@@ -206,8 +206,8 @@ class Settings(Table):
     @model_validator(mode="after")
     def _alerts_fit(self) -> "Settings":
         alert_problems(self.alert, self.channels, self.wallets, self.chains)
-        acting = [(row.id, row.action) for row in self.alert if row.action is not None]
-        action_problems(acting, [row.name for row in self.plan])
+        acting = [(row.id, row.expr, row.action) for row in self.alert if row.action is not None]
+        action_problems(acting, self.plan, len(self.wallets))
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator
 
-from underkeel.config.plans import Ratio
+from underkeel.config.plans import PlanTable, Ratio
 from underkeel.config.problems import did_you_mean
 from underkeel.config.table import Table
 from underkeel.config.values import Duration, Name, Whole, refuse
@@ -45,16 +45,29 @@ class ActionTable(Table):
         return value
 
 
-def action_problems(actions: Iterable[tuple[str, ActionTable]], plans: Iterable[str]) -> None:
-    """Refuse an action, given with its rule's id, whose plan is neither a row nor a kind."""
+def action_problems(
+    actions: Iterable[tuple[str, str, ActionTable]], plans: Iterable[PlanTable], wallets: int
+) -> None:
+    """Refuse an action whose plan is neither a row nor a kind, or is of nobody's position.
+
+    `actions` have their rule's id and metric; with one wallet alone it is clear whose they are.
+    """
+    from underkeel.observe.metrics import METRICS
     from underkeel.plans.kinds import ACTIONS, KINDS, RESTORE
 
-    rows, restoring = set(plans), (RESTORE, *ACTIONS)
+    rows, restoring = {row.name: row for row in plans}, (RESTORE, *ACTIONS)
     names = (*rows, *KINDS)
-    for rule, action in actions:
+    for rule, metric, action in actions:
         if action.plan not in names:
             what = f"the action of alert {rule!r} names the plan {action.plan!r}"
             raise refuse(what, did_you_mean(action.plan, names))
         if action.plan in restoring and action.plan not in rows and action.restore_to is None:
             what = f"the action of alert {rule!r} does not say to which health"
             raise refuse(what, "write restore_to, such as 1.8, or name a [[plan]] that says it")
+        row = rows.get(action.plan)
+        named = row is not None and (row.wallet or row.account)
+        if wallets != 1 and not named and "wallet" not in METRICS[metric].labels:
+            what = (
+                f"the action of alert {rule!r} does not say whose position: {metric} has no wallet"
+            )
+            raise refuse(what, "name a [[plan]] that has an account")

@@ -15,6 +15,7 @@ import pytest
 from executor.plan.types import LegView, PositionView
 from tests.executor.plan.test_codec import VIEW
 from tests.underkeel.steer.build import NOW, OTHER, OWNER, SECRET, Desk, config, firing, plan
+from underkeel.config.plans import PlanTable
 from underkeel.config.steer import ActionTable, action_problems
 from underkeel.documents.execution import ExecuteDocument
 from underkeel.errors import UsageError
@@ -76,12 +77,24 @@ def test_wish__row__what_it_says_itself_wins(tmp_path: Path) -> None:
 )
 def test_action__makes_no_sense__is_refused(action: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        action_problems([("hf", ActionTable.model_validate(action))], ["rescue"])
+        asked(action)
+
+
+def asked(action: dict[str, Any], metric: str = "health_factor", wallets: int = 2) -> None:
+    rows = [PlanTable(name="rescue", kind="repay"), PlanTable(name="own", kind="repay", wallet="a")]
+    action_problems([("hf", metric, ActionTable.model_validate(action))], rows, wallets)
 
 
 def test_action__row_or_kind__is_taken() -> None:
     for action in ({"plan": "rescue"}, {"plan": "exit-vault"}, {"plan": "repay", "restore_to": 2}):
-        action_problems([("hf", ActionTable.model_validate(action))], ["rescue"])
+        asked(action)
+
+
+def test_action__of_what_is_no_wallets__needs_a_row_that_says_whose() -> None:
+    with pytest.raises(ValueError, match="oracle_age has no wallet"):
+        asked({"plan": "rescue"}, "oracle_age")
+    asked({"plan": "own"}, "oracle_age")
+    asked({"plan": "rescue"}, "oracle_age", wallets=1)
 
 
 @pytest.mark.parametrize(
