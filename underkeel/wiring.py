@@ -23,7 +23,7 @@ def markets_of(table: ChainTable) -> tuple[Market, ...]:
         for market in _known(table.chain_id):
             found.setdefault((market.adapter, market.root), market)
         found.setdefault(("wallet", ZERO_ADDRESS), Market("wallet", "wallet", ZERO_ADDRESS, {}))
-    spenders = _spenders(found.values())
+    spenders = tuple(spenders_of(found.values()))
     symbol = native_symbol(table.chain_id)
     return tuple(_watching(m, spenders, symbol) for m in found.values())
 
@@ -41,11 +41,14 @@ def _known(chain_id: int) -> Sequence[Market]:
     return [market for market in markets(chain_id) if market.adapter in registered]
 
 
-def _spenders(markets: Iterable[Market]) -> tuple[Address, ...]:
-    """Return the contracts of these markets that owners give allowances to."""
-    pairs = ((market.root, market.params.get("pool")) for market in markets)
-    named = (address for pair in pairs for address in pair if isinstance(address, str))
-    return tuple(dict.fromkeys(Address(a) for a in named if a != ZERO_ADDRESS))
+def spenders_of(markets: Iterable[Market]) -> dict[Address, str]:
+    """Return the contracts of these markets that owners give allowances to, and their names."""
+    found: dict[Address, str] = {}
+    for market in markets:
+        for spender in (market.root, market.params.get("pool")):
+            if isinstance(spender, str) and spender != ZERO_ADDRESS:
+                found.setdefault(Address(spender), market.name)
+    return found
 
 
 def _watching(market: Market, spenders: tuple[Address, ...], symbol: str) -> Market:

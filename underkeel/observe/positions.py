@@ -39,13 +39,20 @@ def ratio(raw: int, scale: int) -> Decimal:
 
 
 def of_position(
-    found: Assessment, valuation: Valuation, labels: Labels, at: float
+    found: Assessment,
+    valuation: Valuation,
+    labels: Labels,
+    at: float,
+    spenders: Mapping[Address, str],
 ) -> Iterator[Observation]:
-    """Yield everything that is measured of a position; what is not known with its cause."""
+    """Yield everything that is measured of a position; what is not known with its cause.
+
+    `spenders` are the names of contracts that owners give allowances to.
+    """
     yield from _risk(found, labels, at)
     yield from _worth(found, valuation, labels, at)
     if found.position.kind == "wallet":
-        yield from _allowances(found.position, labels, at)
+        yield from _allowances(found.position, labels, at, spenders)
 
 
 def doubts(found: Assessment) -> str:
@@ -122,7 +129,9 @@ def _sum(legs: tuple[Leg, ...] | list[Leg], valuation: Valuation) -> tuple[Decim
     return total, ""
 
 
-def _allowances(held: Position, labels: Labels, at: float) -> Iterator[Observation]:
+def _allowances(
+    held: Position, labels: Labels, at: float, spenders: Mapping[Address, str]
+) -> Iterator[Observation]:
     given = dict(labels)
     for one in held.allowances:
         if one.unlimited:
@@ -132,7 +141,8 @@ def _allowances(held: Position, labels: Labels, at: float) -> Iterator[Observati
                 ("spender", one.spender),
                 ("wallet", given["wallet"]),
             )
-            note = one.token.symbol
+            known = spenders.get(one.spender)
+            note = one.token.symbol + (f" to {known}" if known else "")
             yield Observation("allowance_unlimited", of, Decimal(1), "", at, held.at, note)
 
 

@@ -25,6 +25,7 @@ from underkeel.observe.positions import (
 from underkeel.observe.types import Gap, Labels, Observation, Observed, Scope, labels
 from underkeel.portfolio import ChainReport
 from underkeel.valuation import totals
+from underkeel.wiring import spenders_of
 
 WALLET: Final = "wallet"
 BALANCES: Final = frozenset({"wallet_native_balance", "gas_reserve_ratio"})
@@ -81,11 +82,12 @@ def _positions(
     report: ChainReport, names: Mapping[Address, str], only: frozenset[str] | None
 ) -> Iterator[Observation]:
     assert report.valuation is not None  # a chain that was read has prices, if only none
+    spenders = spenders_of(report.markets)
     for found in report.positions:
         held = found.position
         if only is None or held.id in only:
             of = position_labels(held, report.name, names)
-            yield from of_position(found, report.valuation, of, float(held.at.timestamp))
+            yield from of_position(found, report.valuation, of, float(held.at.timestamp), spenders)
 
 
 def _markets(report: ChainReport, at: float) -> Iterator[Observation]:

@@ -160,6 +160,9 @@ def test_allowance__unlimited__told_and_a_limited_one_is_not() -> None:
     one = only(found, "allowance_unlimited")
     assert dict(one.labels)["spender"] == address(0x61)
     assert one.note == "LINK"
+    market = replace(AAVE, params={"pool": address(0x61)})
+    named = observe(report(replace(wallet(), allowances=given), markets=(market,)), config(), NOW)
+    assert only(named, "allowance_unlimited").note == f"LINK to {AAVE.name}"
 
 
 def test_prices__two_sources__each_with_its_age_and_how_far_they_differ() -> None:
