@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from executor.plan.types import Blocked, Infeasible, Plan
+from executor.plan.types import Blocked, Infeasible, Nothing, Plan
 from underkeel.accounts import require_chains
 from underkeel.cache import write_whole
 from underkeel.cli import format as fmt
@@ -17,7 +17,7 @@ from underkeel.cli.output import (
     say_written,
 )
 from underkeel.config.load import load
-from underkeel.errors import AppError, Exit
+from underkeel.errors import AppError, Exit, UsageError
 from underkeel.plans.document import plan_document
 from underkeel.plans.make import make
 from underkeel.plans.table import plan_report
@@ -32,6 +32,11 @@ def show_plan(options: Globals, name: str, asked: Asked, target: Path | None) ->
     wish = wanted(config, name, asked)
     with progress(options) as tell:
         made = make(config, wish, tell)
+    if asked.position is not None and made.chain is None and isinstance(made.planned, Nothing):
+        raise UsageError(
+            f"{asked.position!r} is no position that {name!r} could be about; "
+            "`underkeel positions --json` has their ids"
+        )
     document = plan_document(made, time.time())
     if options.json:
         print_document(document)
