@@ -1,6 +1,6 @@
 """Measure bulk reading beside installed peers, on a local node with a real Aave market.
 
-    python -m bench [--quick] [--runs 3] [--only multicall underkeel] [--sizes "100 ms" uniswap]
+    python -m bench [--quick] [--runs 15] [--only multicall underkeel] [--sizes "100 ms" uniswap]
 
 Everyone reads the same words at the same block; a digest over them proves it. Prints medians and
 ratios, and writes docs/benchmarks.md unless `--quick` or `--only` is given (then `--page FILE`).
@@ -70,7 +70,7 @@ def main() -> int:
     """Measure, print, write; return 1 if a contestant is missing, failed, or read otherwise."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="three sizes only, three minutes")
-    parser.add_argument("--runs", type=int, default=3, help="rounds at each size")
+    parser.add_argument("--runs", type=int, default=15, help="most rounds at each size")
     parser.add_argument("--only", nargs="+", help="contestants whose names contain one of these")
     parser.add_argument("--sizes", nargs="+", help="sizes whose names contain one of these")
     parser.add_argument("--page", type=Path, help="where to write the page")

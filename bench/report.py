@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 
 from bench.contestants import CONTESTANTS, REFERENCE
-from bench.measure import Measured, Result, Size
+from bench.measure import ENOUGH_S, Measured, Result, Size
 from bench.verdict import verdict
 
 HEAD = ("", "wall ms", "× multicall.py", "CPU ms", "grown MB", "POSTs", "MB up", "MB down",
@@ -76,8 +76,9 @@ def table(lines: Sequence[Sequence[str]]) -> str:
 
 PAGE = """# Benchmarks
 
-Written by `make bench`; every figure is of that one run. {machine}, {runs} runs per figure,
-medians. Node, proxy and reader share the machine: trust the ratios, not the milliseconds.
+Written by `make bench`; every figure is of that one run. {machine}. Figures are medians of {runs}
+readings, or of as many as fit into {enough:.0f} s. Node, proxy and reader share the machine:
+trust the ratios, not the milliseconds.
 
 ## What is read
 
@@ -118,7 +119,7 @@ def markdown(results: Mapping[Size, Measured], faults: Mapping[str, str], runs: 
     versions = {r.name.split(",")[0]: r.version for m in results.values() for r in m.results}
     named = ", ".join(f"{n} {v}" for n, v in sorted(versions.items()) if n != "underkeel")
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    parts = [PAGE.format(machine=machine, runs=runs, versions=named)]
+    parts = [PAGE.format(machine=machine, runs=runs, enough=ENOUGH_S, versions=named)]
     judged = verdict(results)
     if len(judged) > 1:
         parts += ["## Verdict\n", _markdown(judged), ""]
