@@ -22,6 +22,8 @@ from underkeel.store.outbox import Message
 
 LONGEST_S: Final = 31 * 86_400
 """A silence that outlives those who know of it is how alerts are missed."""
+MOST: Final = 100
+"""Silences within an hour: each is told, and a thief with the page shall not drown the channels."""
 
 
 def ack(db: Connection, key: str, by: str, now: float) -> bool:
@@ -58,12 +60,15 @@ def silence(
 ) -> int:
     """Keep messages back until a time, tell the channels of it, and return the silence's id.
 
-    Raises `ValueError` for one of nothing in particular, that is over already, or too long.
+    Raises `ValueError` for one of nothing in particular, that is over already, or too long, and
+    where there are too many.
     """
     if not match:
         raise ValueError("a silence of everything would be one of nothing in particular")
     if not now < until <= now + LONGEST_S:
         raise ValueError(f"a silence ends within {LONGEST_S // 86_400} days, and not before now")
+    if len(silences.recent(db, now - 3600)) >= MOST:
+        raise ValueError(f"there were {MOST} silences within an hour; switch rules off instead")
     made = silences.add(db, dict(match), until, by, why, now)
     asked = ", ".join(f"{name}={text}" for name, text in sorted(match.items()))
     text = f"silenced by {by}: {asked}" + (f" ({why})" if why else "")

@@ -61,9 +61,12 @@ class Acts:
             raise Refusal(422, "a silence lasts a minute to 31 days")
         now = self._store.clock()
         with self._store.writing() as db:
-            id_ = alerts.silence(
-                db, self._rules, match, now + seconds, BY, reason[:MOST_WORDS], now
-            )
+            try:
+                id_ = alerts.silence(
+                    db, self._rules, match, now + seconds, BY, reason[:MOST_WORDS], now
+                )
+            except ValueError as error:
+                raise Refusal(409, str(error)) from None
         return str(id_)
 
     def unsilence(self, key: str) -> str:

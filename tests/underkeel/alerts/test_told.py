@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -145,6 +146,19 @@ def test_silence__of_nothing_or_over_or_too_long__refused(
 ) -> None:
     with pytest.raises(ValueError, match="silence"):
         house(rules()).do(acts.silence, rules(), match, START + until, "ada", "", START)
+
+
+def test_silence__a_hundred_within_an_hour__the_next_is_refused(house: Make) -> None:
+    here = house(rules(HEALTH))
+
+    def silence(now: float) -> Any:
+        return here.do(acts.silence, here.rules, {"rule": "x"}, now + 60, "ada", "", now)
+
+    for n in range(acts.MOST):
+        assert here.do(acts.unsilence, silence(START + n / 9), "ada", START + n / 9)
+    with pytest.raises(ValueError, match="100 silences within an hour"):
+        silence(START + 60)
+    assert silence(START + 3_700)
 
 
 def test_silence__begun__whom_it_keeps_from_hearing_is_told(house: Make) -> None:

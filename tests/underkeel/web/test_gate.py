@@ -8,6 +8,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from tests.underkeel.web.scene import ALERT, GUARDED, Client, Scene, break_it, opened
+from underkeel.alerts import acts as alerts
 from underkeel.web.gate import HEADERS
 from underkeel.web.problems import Refusal
 
@@ -148,6 +149,10 @@ def test_acts__straight_from_a_page__refuse_what_the_api_refuses(seeded: Scene) 
             acts.silence(match, seconds, "")
     with pytest.raises(Refusal):
         acts.unsilence("-1")
+    for _ in range(alerts.MOST):
+        acts.silence({"rule": "x"}, 3600, "")
+    with pytest.raises(Refusal, match="100 silences within an hour"):
+        acts.silence({"rule": "x"}, 3600, "")
 
 
 def test_pause__file_cannot_be_written__says_to_end_the_executor(
