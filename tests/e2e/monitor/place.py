@@ -68,7 +68,8 @@ class Receiver:
                 if not body:
                     receiver.pings += 1
                 elif receiver.status == 200:
-                    receiver.got.append(json.loads(body))
+                    attempt = int(self.headers["Underkeel-Attempt"])
+                    receiver.got.append({**json.loads(body), "attempt": attempt})
                 self.send_response(receiver.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -93,6 +94,10 @@ class Receiver:
     def twice(self) -> int:
         """Return how many deliveries repeat one that arrived before."""
         return len(self.got) - len({m["id"] for m in self.got})
+
+    def unsaid(self) -> int:
+        """Return how many of those do not say that they are a later attempt."""
+        return self.twice() - sum(m["attempt"] > 1 for m in self.got)
 
     def close(self) -> None:
         self._server.shutdown()
