@@ -1,4 +1,8 @@
-"""A contestant's process: started, told to go, bounded in time, and ended by its own id."""
+"""A contestant's process: started, told to go, bounded in time, and ended by its own id.
+
+Between its turns it is stopped: garbage that one collects in the background must not be paid for by
+the next.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from typing import Any, Self
 from bench.contestants import Contestant
 from bench.environments import Environment
 
-PATIENCE_S = 300
+PATIENCE_S = 120
 """For one turn, and for getting ready."""
 
 
@@ -70,12 +74,15 @@ class Reader:
 
     def ready(self) -> str:
         """Wait until it has warmed up; return its version."""
-        return str(self._told()["version"])
+        version = str(self._told()["version"])
+        self._signal(signal.SIGSTOP)
+        return version
 
     def go(self) -> None:
         """Have it read once, or a few times where that is short; its clocks are kept."""
         self._send("go")
         told = self._told()
+        self._signal(signal.SIGSTOP)
         self.walls += told["walls"]
         self.cpus += told["cpus"]
 
@@ -86,6 +93,7 @@ class Reader:
 
     def _send(self, line: str) -> None:
         assert self._process.stdin is not None
+        self._signal(signal.SIGCONT)
         with contextlib.suppress(OSError):  # it ended: what it said last tells why
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
@@ -113,5 +121,8 @@ class Reader:
         raise Failed(f"ended with {self._process.wait()}: {' / '.join(said[-3:])[-300:]}")
 
     def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, number)

@@ -92,16 +92,16 @@ digest over all words proves that all did the same work; whoever differs is not 
 
 ## How it is measured
 
-Each contestant runs in a process and an environment of its own. At each size all warm up, then
-read in turns, so that whatever else the machine does hits all alike; a short reading is repeated
-within its turn, for 0.15 s at most. Timed are building the calls, sending, decoding; with 100,000
-cells (accounts × reserves) peers read once, without a warm-up. CPU counts the reader and what it
-started, not the node. `grown MB` is what the process grew by over its size before the first timed
-reading. POSTs and bytes are counted by a proxy in a run of its own. Latency is added by a proxy
-that delays every byte by half a round trip and a new connection by one more; bandwidth and slow
-start are not modelled. `round trips` is the time that latency added, over the latency. `raw replay`
-is our own requests sent again to the same node over bare sockets, in the same turns, the answers
-read and dropped: what node and loopback take without any client.
+Each contestant runs in a process and an environment of its own. At each size all warm up, then read
+in turns, so that whatever else the machine does hits all alike, each stopped while it is not its
+turn; a short reading is repeated within its turn, for 0.15 s at most. Timed are building the calls,
+sending, decoding; with 100,000 cells (accounts × reserves) peers read once, without a warm-up. CPU
+counts the reader and what it started, not the node. `grown MB` is what the process grew by over its
+size before the first timed reading. POSTs and bytes are counted by a proxy in a run of its own.
+Latency is added by a proxy that delays every byte by half a round trip and a new connection by one
+more; bandwidth and slow start are not modelled. `round trips` is the time that latency added, over
+the latency. `raw replay` is our own requests sent again to the same node over bare sockets, in the
+same turns, the answers read and dropped: what node and loopback take without any client.
 
 `fresh client` makes a client, and its connection, for every reading; all others keep theirs.
 `underkeel, lens` calls public functions only; `underkeel, storage` reads tokens' storage where that

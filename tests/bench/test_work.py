@@ -95,12 +95,21 @@ run(lambda work: [[5]] * work.cells, "7")
 """
     with Reader(*script(tmp_path, source), WORK) as reader:
         assert reader.ready() == "7"
+        stat = Path(f"/proc/{reader._process.pid}/stat")
+        until_stopped(stat)
         reader.go()
+        until_stopped(stat)
         reader.go()
         told = reader.end()
     assert len(reader.walls) == len(reader.cpus) == 2 * common.BURST
     assert told["digest"] == told["cells"] == common.digest([[5]] * 7)
     assert told["resident"] > told["peak"] >= 0
+
+
+def until_stopped(stat: Path) -> None:
+    """Wait until a process is stopped, as whoever is not its turn should be."""
+    while stat.read_text().rpartition(")")[2].split()[0] != "T":
+        pass
 
 
 def test_reader__a_script_that_ends__says_what_it_said(tmp_path: Path) -> None:
