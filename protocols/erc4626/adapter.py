@@ -283,6 +283,11 @@ def _whole_exit(holder: _Holder, worth: _Worth, paid: int) -> _Exit:
     return _Exit(paid, paid, holder.shares, verified, notes)
 
 
+def _called(name: str, symbol: str) -> str:
+    """Return a market's name and its share's symbol; once, where the name has it already."""
+    return name if symbol in name.split() else f"{name} {symbol}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Context:
     """Everything that all positions in one vault share."""
@@ -324,7 +329,7 @@ class _Context:
             id=f"{self.at.chain_id}:{NAME}:{vault.address}:{holder.owner}",
             protocol=NAME,
             version=f"MetaMorpho {self.facts.version}" if self.facts else "ERC-4626",
-            market=f"{self.market.name} {vault.share.symbol}",
+            market=_called(self.market.name, vault.share.symbol),
             root=vault.address,
             owner=holder.owner,
             kind="vault",

@@ -59,8 +59,8 @@ class FakeVault(FakeChain):
         assert to == owner == sender.lower() == OWNER.lower(), "redeemed by another than the owner"
         return Reverted(b"") if self.most is not None and shares > self.most else worth(shares)
 
-    def read(self, *accounts: Address) -> Reading:
-        market = Market("erc4626", "test", VAULT, {})
+    def read(self, *accounts: Address, name: str = "test") -> Reading:
+        market = Market("erc4626", name, VAULT, {})
         return referee.drive(Erc4626().read(market, accounts or (OWNER,), AT), self.answer_all)
 
     def position(self) -> Position:
@@ -76,6 +76,16 @@ def worth(shares: int) -> int:
 def state_of(position: Position) -> VaultHolding:
     assert isinstance(position.state, VaultHolding)
     return position.state
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("Yearn", "Yearn vUSD"), ("vUSD", "vUSD"), ("my vUSD vault", "my vUSD vault")],
+)
+def test_read__name_of_the_market__holds_the_symbol_once(name: str, shown: str) -> None:
+    (position,) = FakeVault().read(OWNER, name=name).positions
+    assert isinstance(position, Position)
+    assert position.market == shown
 
 
 def test_read__honest_vault__leg_is_the_asset_that_redeem_pays() -> None:
