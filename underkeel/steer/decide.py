@@ -10,6 +10,8 @@ from underkeel.steer.types import OPEN, Firing, Proposal, Status
 HOUR_S: Final = 3_600
 MOVED: Final = 0.02
 """A value that moved by this share since a plan was made asks for another plan."""
+AHEAD_S: Final = 60
+"""What was made this much later than now was made by a clock that was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def steps(
             found.append(Close(one, Status.WITHDRAWN, "the alert is over"))
         elif one.expires_at is not None and now >= one.expires_at:
             found.append(Close(one, Status.EXPIRED, "nobody carried it out in time"))
+        elif one.at > now + AHEAD_S:
+            found.append(Close(one, Status.EXPIRED, "the clock was set back since it was made"))
         elif one.alert and _overtaken(alive[one.alert], one, proposals, now):
             found.append(Close(one, Status.EXPIRED, "things have moved: it is made anew"))
     closed = {s.proposal.id: s.status for s in found if isinstance(s, Close)}
@@ -150,15 +154,20 @@ def _overtaken(alert: Firing, waiting: Proposal, proposals: Sequence[Proposal], 
         return False
     over = replace(waiting, status=Status.EXPIRED)
     own = [over if p is waiting else p for p in proposals if p.alert == alert.key]
+    # Half of what the hour allows: who moves a price to and fro shall not use up the rest, and
+    # leave the alert without a plan once this one is over.
+    if 2 * sum(1 for p in own if p.at > now - HOUR_S) > alert.action.max_per_hour:
+        return False
     return _due(alert, own, now)
 
 
 def _due(alert: Firing, own: Sequence[Proposal], now: float) -> bool:
     """Tell whether the rule's limits let another plan be made."""
-    if sum(1 for p in own if p.at > now - HOUR_S) >= alert.action.max_per_hour:
+    made = [p for p in own if p.at <= now + AHEAD_S]  # else a clock set back would stop planning
+    if sum(1 for p in made if p.at > now - HOUR_S) >= alert.action.max_per_hour:
         return False
     # One that nobody carried out has no end that things would have to settle after.
-    ends = [p.at if p.status is Status.EXPIRED else p.changed_at for p in own]
+    ends = [p.at if p.status is Status.EXPIRED else min(p.changed_at, now) for p in made]
     return not ends or now >= max(ends) + alert.action.cool_down
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,6 +128,38 @@ def test_steps__things_moved_since_it_was_made__is_made_anew_within_the_limits()
     assert decide([unread], [waiting], now=NOW + 120) == []
     before = proposal(7, status=Status.EXPIRED, mode="propose")
     assert decide([alert], [before, waiting], now=NOW + 120) == []  # two in an hour are enough
+
+
+def test_steps__a_price_goes_to_and_fro__half_of_the_plans_are_left_for_what_expires() -> None:
+    known: list[Proposal] = []
+    made, bare = 0, 0
+    for second in range(0, 3_600, 10):
+        now = NOW + second
+        alert = firing(mode="propose", value=1.0 + second % 20, cool_down="2m", max_per_hour=12)
+        for step in decide([alert], known, now=now):
+            if isinstance(step, Close):
+                known = [replace(p, status=step.status) if p is step.proposal else p for p in known]
+            else:
+                made += 1
+                shape = {"mode": "propose", "value": alert.value, "expires_at": now + 600}
+                known.append(proposal(made, at=now, changed_at=now, **shape))
+        bare += not any(p.status is Status.PROPOSED for p in known)
+    assert made <= 12
+    assert bare == 0
+
+
+def test_steps__the_clock_was_set_back_a_day__what_it_left_is_over_and_planning_goes_on() -> None:
+    alert, waiting = firing(value=1.0), proposal(value=1.0)
+    yesterday = NOW - 86_400
+    closed, made = decide([alert], [waiting], now=yesterday)
+    assert isinstance(closed, Close)
+    assert closed.status is Status.EXPIRED
+    assert "clock was set back" in closed.cause
+    assert made == MakePlan(alert)
+    many = [proposal(n, status=Status.DONE) for n in range(12)]
+    assert decide([alert], many, now=yesterday) == [MakePlan(alert)]
+    assert decide([alert], [proposal(status=Status.EXECUTING)], now=yesterday) == []
+    assert decide([alert], [waiting], now=NOW - 30) == [Start(alert, waiting)]
 
 
 @pytest.mark.parametrize("status", [Status.DONE, Status.REFUSED, Status.FAILED])
