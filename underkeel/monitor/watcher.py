@@ -38,8 +38,15 @@ SPARE: Final = 0.8
 """Of the time to the next block, how much may pass before all is ready for it."""
 KEEP: Final = 0.75
 """Of what was known of the block interval, the share that outlives a block."""
+STALL: Final = 4.0
+"""An interval counts as this many times the usual one at most: a chain that stood still for an hour
+leaves no more time than before for what can wait."""
 BLOCK_S: Final = 12.0
 """Block interval of a network that nothing is known of, until it has been seen."""
+
+
+LEAST_BLOCK_S: Final = 0.01
+MOST_BLOCK_S: Final = 600.0
 
 
 class Open(Protocol):
@@ -95,7 +102,8 @@ class Rhythm:
         if self._last is not None and (blocks := number - self._last[0]) > 0:
             each = (at - self._last[1]) / blocks
             share = 1.0 if self.guessed else 1 - KEEP**blocks
-            self.block_s += (min(max(each, 0.01), 600.0) - self.block_s) * share
+            most = min(STALL * self.block_s, MOST_BLOCK_S)
+            self.block_s += (min(max(each, LEAST_BLOCK_S), most) - self.block_s) * share
             self.guessed = False
         self._last = number, at
 

@@ -30,3 +30,21 @@ def test_rhythm__no_new_block__says_nothing(number: int, at: float) -> None:
     rhythm.arrived(5, 1.0)
     rhythm.arrived(number, at)
     assert (rhythm.block_s, rhythm.guessed) == (BLOCK_S, True)
+
+
+def test_rhythm__a_chain_that_stood_still__leaves_little_more_time_than_before() -> None:
+    for rhythm, most in ((Rhythm(2.0, guessed=False), 3.5), (Rhythm(), 48.0)):
+        rhythm.arrived(1, 0.0)
+        rhythm.arrived(2, 3_600.0)
+        assert rhythm.block_s == most
+
+
+def test_rhythm__lies_about_heads__the_truth_is_learned_within_blocks() -> None:
+    rhythm = Rhythm(12.0, guessed=False)
+    rhythm.arrived(1, 0.0)
+    rhythm.arrived(2**63 - 1, 12.0)
+    assert rhythm.block_s == pytest.approx(0.01)
+    rhythm.arrived(2, 24.0)
+    for number in range(3, 33):
+        rhythm.arrived(number, 12.0 * number)
+    assert 11.9 < rhythm.block_s < 12.1
