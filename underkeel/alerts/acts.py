@@ -15,6 +15,7 @@ from underkeel.alerts.board import state_of
 from underkeel.alerts.engine import acknowledged
 from underkeel.alerts.rules import Rules, alike
 from underkeel.alerts.words import moment
+from underkeel.config.alerts import SEVERITIES
 from underkeel.config.problems import one_line
 from underkeel.store import alerts, events, outbox, silences
 from underkeel.store.events import Event
@@ -22,6 +23,8 @@ from underkeel.store.outbox import Message
 
 LONGEST_S: Final = 31 * 86_400
 """A silence that outlives those who know of it is how alerts are missed."""
+TITLE_MOST: Final = 200
+"""Characters of a title: who writes the matchers may be a thief with the page."""
 MOST: Final = 100
 """Silences within an hour: each is told, and a thief with the page shall not drown the channels."""
 
@@ -86,7 +89,7 @@ def silence(
             id=f"silence:{made}:{int(now * 1000)}:{channel}",
             channel=channel,
             severity="info",
-            title=f"● INFO {one_line(text)}",
+            title=f"● INFO {_cut(one_line(text))}",
             body="\n".join(lines),
             payload={"silence": body},
             rule=match.get("rule", ""),
@@ -96,14 +99,21 @@ def silence(
     return made
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= TITLE_MOST else text[: TITLE_MOST - 1] + "…"
+
+
 def _kept_from(rules: Rules, match: Mapping[str, str]) -> Iterator[str]:
-    """Yield the channels that would hear the mildest of what a silence may keep back."""
+    """Yield the channels that would hear the mildest of what a silence may keep back.
+
+    Of a rule that tells nobody of what is mild, those that it tells of what is worse.
+    """
     asked = match.get("rule", "*")
     told = {
         channel
         for rule in rules.by_id.values()
         if alike(rule.id, asked)
-        for channel in rule.notify["info"]
+        for channel in next(filter(None, (rule.notify[one] for one in SEVERITIES)), ())
     }
     return (channel for channel in rules.channels if channel in told)
 

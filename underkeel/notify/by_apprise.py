@@ -21,7 +21,8 @@ STARTING_S: Final = 30.0
 """Seconds that the child may take besides: it loads every service there is."""
 REPEATED: Final = "(possibly repeated) "
 MARKS: Final = re.compile(r"[\s:/@?&=#+,;]+")
-CALLS: Final = re.compile(r"@(?=(everyone|here|channel|all)\b)", re.IGNORECASE)
+CALLS: Final = re.compile(r"@(?=(everyone|here|channel|all)\b)|(?<!\w)@(?=[\w&!])|<(?=!)", re.I)
+"""What rings somebody: `@here`, `@name`, `<@1>`, `<!here>`; an address of mail does not."""
 LEAST_HIDDEN: Final = 5
 SAID_MOST: Final = 240
 BROKEN: Final[Mapping[str, tuple[Verdict, str]]] = {
@@ -49,7 +50,7 @@ def secrets_in(url: str) -> tuple[str, ...]:
 
 def quiet(text: str) -> str:
     """Return a text that rings nobody by name: a token's name may hold `@everyone`."""
-    return CALLS.sub("@\N{WORD JOINER}", text)
+    return CALLS.sub("\\g<0>\N{WORD JOINER}", text)
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:

@@ -174,6 +174,23 @@ def test_silence__begun__whom_it_keeps_from_hearing_is_told(house: Make) -> None
     assert here.told[1:] == [("ops", "silenced"), ("boss", "silenced")]
 
 
+def test_silence__of_a_rule_that_tells_only_of_the_worst__they_are_told(house: Make) -> None:
+    grave = {**HEALTH, "notify": {"info": [], "warning": [], "critical": ["phone"]}}
+    here = house(rules({**grave, "escalate": None}))
+    here.do(acts.silence, here.rules, {"rule": "hf-*"}, START + 60, "ada", "", START)
+    assert here.told == [("phone", "silenced")]
+
+
+def test_silence__of_very_long_words__the_title_is_short(house: Make) -> None:
+    here = house(rules(HEALTH))
+    match = {"rule": "*", "wallet": "x" * 400, "market": "\u202e\n" * 200}
+    here.do(acts.silence, here.rules, match, START + 60, "ada", "y" * 400, START)
+    (message,) = here.messages
+    assert len(message.title) < 220
+    assert message.title.isprintable()
+    assert "underkeel alert unsilence 1" in message.body.splitlines()[2]
+
+
 def test_inhibit__critical_of_the_same_thing__the_warning_is_not_told(house: Make) -> None:
     mild = {
         "id": "hf-mild", "expr": "health_factor",

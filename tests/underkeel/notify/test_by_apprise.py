@@ -153,6 +153,20 @@ def test_send__what_the_child_is_asked(
     assert asked == {"url": URL, "timeout": 5, "title": title, "body": body, "kind": kind}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["@everyone", "a@here", "<@123>", "<@&456>", "@456", "see @ada", "<!channel>", "<!here|x>"],
+)
+def test_quiet__what_would_ring_somebody__is_broken_up(text: str) -> None:
+    told = by_apprise.quiet(text)
+    assert told.replace("\N{WORD JOINER}", "") == text
+    assert "@\N{WORD JOINER}" in told or "<\N{WORD JOINER}!" in told
+
+
+def test_quiet__an_address_and_a_comparison__stay_as_they_are() -> None:
+    assert by_apprise.quiet("ada@example.org: 1 < 2") == "ada@example.org: 1 < 2"
+
+
 def test_environment__no_proxy_and_no_netrc() -> None:
     given = {"PATH": "/bin", "https_proxy": "x", "ALL_PROXY": "x", "NO_PROXY": "y"}
     assert environment(given) == {"PATH": "/bin", "NETRC": os.devnull}
