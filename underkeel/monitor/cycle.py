@@ -156,7 +156,7 @@ class Cycle:
         observed = self._observing.of(report, self._standing, taken, read_at, self.success_at)
         self.tally.cycle_s = self._monotonic() - began
         typical = 2 * len(taken.judged) <= len(self._standing.held)  # the first judges everything
-        if whole and typical and self._shedding.took(self.tally.cycle_s, block_s):
+        if whole and self._shedding.took(self.tally.cycle_s, block_s, typical=typical):
             self._told_shedding(block_s, read_at)
         return Sighting(report, observed)
 
@@ -261,7 +261,7 @@ class Cycle:
         factor = self._shedding.factor
         text = (
             f"{self.name}: a reading takes {self.tally.cycle_s:.1f} s and a block {block_s:.1f} s: "
-            f"accounts far from danger are read at every {factor}th reading"
+            f"accounts far from danger are read in one reading of {factor}"
             if factor > 1
             else f"{self.name}: every account is read each time again"
         )

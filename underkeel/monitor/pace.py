@@ -15,6 +15,8 @@ MOST_SHED: Final = 16
 """Far accounts are read at least at every so many readings."""
 RELAXED: Final = 0.5
 """A reading that takes less than this share of the block interval takes things in again."""
+MOMENT_S: Final = 0.5
+"""A reading that is shorter is no burden, however fast blocks come: some come in bursts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,14 @@ class Shedding:
         self._count += 1
         return self._count % self.factor == 0
 
-    def took(self, seconds: float, block_s: float) -> bool:
-        """Adapt to how long a reading of all took; return whether anything changed."""
-        before = self.factor
-        if seconds > block_s:
+    def took(self, seconds: float, block_s: float, *, typical: bool = True) -> bool:
+        """Adapt to how long a reading of all took; return whether anything changed.
+
+        One that judged more than usual may be long; that it is short says the more.
+        """
+        before, may = self.factor, max(block_s, MOMENT_S)
+        if seconds > may and typical:
             self.factor = min(self.factor * 2, MOST_SHED)
-        elif seconds < block_s * RELAXED:
+        elif seconds < may * RELAXED:
             self.factor = max(self.factor // 2, 1)
         return self.factor != before

@@ -18,6 +18,7 @@ from chain.types import Address
 from tests.e2e.monitor.place import FALL
 from underkeel.config.load import load
 from underkeel.monitor import cycle as module
+from underkeel.monitor import pace
 from underkeel.monitor.cycle import Cycle, Sighting
 from underkeel.monitor.pace import Pace
 from underkeel.portfolio import ChainReader, Found, spec_of
@@ -59,8 +60,9 @@ def loop(crowd: Crowd, tmp_path: Path) -> Iterator[Loop]:
 
 
 def test_cycle__readings_longer_than_a_block__far_accounts_are_left_out_and_it_is_told(
-    loop: Loop,
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pace, "MOMENT_S", 0.0)
     first = loop.read(block_s=0.0001)
     assert len(first.report.positions) == 2 * 12
     loop.read(block_s=0.0001)

@@ -65,6 +65,19 @@ def test_shedding__readings_too_long__far_accounts_more_and_more_rarely() -> Non
     assert sum(shedding.all_now() for _ in range(MOST_SHED * 2)) == 2
 
 
+def test_shedding__short_readings_of_blocks_in_a_burst__takes_everything_in() -> None:
+    shedding = Shedding()
+    assert not shedding.took(0.1, 0.01)
+    assert shedding.factor == 1
+
+
+def test_shedding__one_that_judges_everything__may_be_long_and_is_heard_when_short() -> None:
+    shedding = Shedding(factor=8)
+    assert not shedding.took(5.0, 2.0, typical=False)
+    assert shedding.took(0.1, 2.0, typical=False)
+    assert shedding.factor == 4
+
+
 def test_shedding__readings_short_again__takes_everything_in_again() -> None:
     shedding = Shedding(factor=8)
     assert shedding.took(0.1, 2.0)
