@@ -12,7 +12,7 @@ from typing import Final
 from chain.calls import Read, ReadFailed, Result, Unknown
 from chain.types import Address
 from protocols.compound_v2 import contracts as c
-from protocols.compound_v2.comptroller import Comptroller, absent
+from protocols.compound_v2.comptroller import Comptroller, absent, within_reason
 from protocols.compound_v2.market import Broken, Listed
 from protocols.compound_v2.math import borne, owed
 from protocols.compound_v2.state import CompoundAccount
@@ -49,7 +49,9 @@ def user_reads(root: Address, owner: Address) -> tuple[Read, ...]:
 
 def user(owner: Address, results: Sequence[Result]) -> User:
     """Return what the Comptroller keeps. Raises `ReadFailed` where the markets are not known."""
-    entered = frozenset(c.GET_ASSETS_IN.decode(results[0]))
+    named = c.GET_ASSETS_IN.decode(results[0])
+    within_reason(c.GET_ASSETS_IN.name, named)
+    entered = frozenset(named)
     rewards, unknown = c.COMP_ACCRUED.known(results[2]), tuple[str, ...]()
     if isinstance(rewards, Unknown):
         # forks pay rewards elsewhere, or none

@@ -15,6 +15,9 @@ from protocols.compound_v2 import contracts as c
 from protocols.compound_v2.state import Clock
 
 READS: Final = 9
+MOST_MARKETS: Final = 1_000
+"""Of one Comptroller, or of one account. Each takes twenty reads, and one for every account; no
+fork has a hundred, and an answer may name a hundred thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ def decode(root: Address, results: Sequence[Result], at: BlockRef) -> Comptrolle
             (c.GET_ALL_MARKETS, c.ORACLE, c.CLOSE_FACTOR, c.INCENTIVE), results[:4], strict=True
         )
     )
+    within_reason(c.GET_ALL_MARKETS.name, ctokens)
     if oracle == ZERO_ADDRESS:
         raise ReadFailed("oracle: none is set")
     unknown: list[str] = []
@@ -88,6 +92,12 @@ def decode(root: Address, results: Sequence[Result], at: BlockRef) -> Comptrolle
         foreign,
         tuple(unknown),
     )
+
+
+def within_reason(name: str, named: Sequence[Address]) -> None:
+    """Raise `ReadFailed` where more markets are named than can be read."""
+    if len(named) > MOST_MARKETS:
+        raise ReadFailed(f"{name}: names {len(named)} markets; {MOST_MARKETS} are read at most")
 
 
 def _clock(block: Result, time: Result, at: BlockRef) -> tuple[Clock | None, int]:

@@ -393,3 +393,31 @@ def test_read__an_account_that_only_entered__gives_nothing() -> None:
 
 def test_state__number__is_the_comptrollers_own() -> None:
     assert FakeCompound().state().now == NUMBER
+
+
+def test_read__more_markets_than_can_be_read__refused_before_any_is_read() -> None:
+    many = tuple(address(1_000 + n) for n in range(1_001))
+    fake = FakeCompound()
+    fake.put(ROOT, c.GET_ALL_MARKETS, many)
+    with pytest.raises(ReadFailed, match="names 1001 markets; 1000 are read at most"):
+        fake.read()
+    assert len(fake.rounds) == 1
+
+
+def test_read__an_account_in_more_markets_than_can_be_read__is_unreadable_alone() -> None:
+    fake = FakeCompound()
+    many = tuple(address(1_000 + n) for n in range(1_001))
+    fake.put(ROOT, c.GET_ASSETS_IN, lambda owner: (C_ETH, C_USD) if int(owner, 16) != 99 else many)
+    fake.put(ROOT, c.GET_LIQUIDITY, lambda owner: (0, 0, 0))
+    lost, known = fake.read(address(99), OWNER).positions
+    assert isinstance(lost, Unreadable)
+    assert "getAssetsIn: names 1001 markets" in lost.cause
+    assert not isinstance(known, Unreadable)
+
+
+def test_read__the_same_market_named_twice_and_itself__is_one() -> None:
+    fake = FakeCompound()
+    fake.put(ROOT, c.GET_ALL_MARKETS, (C_ETH, C_USD, C_ETH, ROOT))
+    fake.prices[ROOT] = 0
+    plain = {(leg.name, leg.amount) for leg in FakeCompound().position().legs}
+    assert {(leg.name, leg.amount) for leg in fake.position().legs} == plain
