@@ -1,8 +1,10 @@
 """A channel of one of the services that apprise knows: Telegram, Slack, mail and a hundred more."""
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -59,6 +61,20 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     return kept | {"NETRC": os.devnull}
 
 
+def _done(line: list[str], asked: bytes, timeout_s: float) -> "subprocess.CompletedProcess[bytes]":
+    """Run a child to its end, with all that it has started: a plugin may fork."""
+    with subprocess.Popen(
+        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=environment(os.environ), process_group=0,
+    ) as child:  # fmt: skip
+        try:
+            out, err = child.communicate(asked, timeout_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(line, child.returncode, out, err)
+
+
 class ByApprise:
     """One apprise URL. Every attempt is a process of its own."""
 
@@ -107,18 +123,15 @@ class ByApprise:
         line = [sys.executable, "-P", str(self._child)]
         asked = json.dumps({"url": self._url, "timeout": timeout, **wanted})
         try:
-            done = subprocess.run(
-                line, input=asked.encode(), capture_output=True, check=False,
-                timeout=timeout + STARTING_S, env=environment(os.environ),
-            )  # fmt: skip
+            done = _done(line, asked.encode(), timeout + STARTING_S)
         except subprocess.TimeoutExpired:
             return Outcome(Verdict.UNKNOWN, f"{self.place} did not end within {timeout:g} s")
         except OSError as error:
             what = error.strerror or type(error).__name__
             return Outcome(Verdict.FAILED, f"no process could be started: {what}")
         try:
-            found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        except (ValueError, IndexError):
+            found: dict[str, Any] = {**json.loads(done.stdout.splitlines()[-1])}
+        except (ValueError, IndexError, TypeError):
             said = self._hidden(done.stderr.decode("utf-8", "replace").strip()[-SAID_MOST:])
             return Outcome(Verdict.UNKNOWN, f"apprise ended with {done.returncode}: {said}")
         return found

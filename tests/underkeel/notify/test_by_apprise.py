@@ -125,6 +125,31 @@ def test_send__a_child_that_hangs__is_ended(
     assert "did not end" in channel.check()
 
 
+def test_send__a_child_that_forks_and_ends__what_it_left_is_ended_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("underkeel.notify.by_apprise.STARTING_S", 0.0)
+    left = tmp_path / "left"
+    os.mkfifo(left)
+    program = (
+        f"import os, time\nif not os.fork():\n    open({str(left)!r}, 'w')\n    time.sleep(60)"
+    )
+    reader = os.open(left, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        outcome = faked(tmp_path, program, timeout=0.5).send(MESSAGE, 1, repeated=False)
+        os.set_blocking(reader, True)
+        assert os.read(reader, 1) == b""  # its other end is open for as long as the fork lives
+    finally:
+        os.close(reader)
+    assert outcome.verdict is Verdict.UNKNOWN
+
+
+def test_send__a_child_that_says_something_else__may_have_sent_it(tmp_path: Path) -> None:
+    for said in ("1", "[]", "null", '"x"'):
+        outcome = faked(tmp_path, f"print({said!r})").send(MESSAGE, 1, repeated=False)
+        assert outcome.verdict is Verdict.UNKNOWN
+
+
 def test_send__no_process_can_be_started__is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
