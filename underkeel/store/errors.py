@@ -8,6 +8,7 @@
     ├── NotWritten       1  the database refused; nothing of the transaction was kept
     │   ├── Locked       1  another process held it for too long
     │   ├── Full         1  there is no space left
+    │   ├── Moved        1  its file was removed or replaced while it was open
     │   ├── ReadOnly     1  the file, the folder or the server lets us write nothing
     │   └── Unreachable  1  the server is not there, or went away
     ├── LockLost         1  another service has taken over: stop
@@ -64,6 +65,15 @@ class Full(NotWritten):
     """There is no space left."""
 
     todo = "make space on its disk, or shorten storage.retain and run `underkeel db prune`"
+
+
+class Moved(NotWritten):
+    """Another file, or none, is where the database was opened."""
+
+    todo = "put it back, or stop every process that has it open and start again"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} was removed or replaced while it was open")
 
 
 class ReadOnly(NotWritten):

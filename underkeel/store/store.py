@@ -15,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
@@ -24,7 +25,7 @@ from executor.journal import engine as engines
 from executor.journal.errors import Damaged as DamagedFile
 from executor.journal.errors import NotWritten as NoEngine
 from underkeel.store import schema, stamp
-from underkeel.store.errors import Damaged, NotWritten, WrongSchema
+from underkeel.store.errors import Damaged, Moved, NotWritten, WrongSchema
 from underkeel.store.faults import fault, sqlite_fault
 from underkeel.store.tables import metadata
 
@@ -50,6 +51,9 @@ class Store:
         self.engine = engine
         self.mode = mode
         self.clock = clock
+        name = engine.url.database if self.sqlite else None
+        self._file = Path(name) if name else None
+        self._opened = None if self._file is None else _identity(self._file)
 
     @classmethod
     def open(
@@ -107,6 +111,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give one consistent view of all rows; never waits for a writer."""
+        self._unmoved()
         options = {} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
         try:
             with self.engine.connect() as db:
@@ -117,6 +122,7 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Commit on exit, all or nothing; raises `NotWritten` for what the database refuses."""
+        self._unmoved()
         calls: list[Callable[[], None]] = []
         options = {engines.WRITES: self.sqlite, _AFTER: calls}
         try:
@@ -147,6 +153,23 @@ class Store:
             if connection is not None:
                 connection.close()
 
+    def _unmoved(self) -> None:
+        """Raise `Moved` where the file of SQLite is not at its place any more.
+
+        What was written to it then would be lost, and others would act by what is there now.
+        """
+        if self._opened is not None and self._file and _identity(self._file) != self._opened:
+            raise Moved(str(self._file))
+
     def close(self) -> None:
         """Let the connections go."""
         self.engine.dispose()
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Return what tells a file from any other that takes its place."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

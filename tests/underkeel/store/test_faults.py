@@ -314,3 +314,24 @@ def test_fault__of_nothing_known__is_said_by_its_name() -> None:
     assert "TimeoutError" in str(fault(TimeoutError()))
     lost = OperationalError("", {}, sqlite3.OperationalError(""))
     assert type(fault(lost)) is NotWritten
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_sqlite__its_file_is_moved_away_while_open__nothing_is_written_until_it_is_back(
+    tmp_path: Path, how: str
+) -> None:
+    file, aside = tmp_path / "keel.sqlite", tmp_path / "aside.sqlite"
+    store = Store.open(f"sqlite:///{file}", mode="dry-run", chains=CHAINS)
+    lock = Lock(store)
+    assert lock.take() is None
+    file.rename(aside)
+    if how == "replaced":
+        file.write_bytes(b"")
+    for use in (store.writing, store.reading):
+        with pytest.raises(NotWritten, match="was removed or replaced while it was open"), use():
+            pass
+    with pytest.raises(NotWritten, match="stop every process that has it open"):
+        lock.renew()
+    aside.rename(file)
+    lock.renew()
+    store.close()
