@@ -18,6 +18,7 @@
     │   │   └── CallReverted        an eth_call ran and was refused
     │   ├── WrongChain              it serves another chain
     │   ├── StaleHead               its newest block is too old
+    │   │   └── Standstill          no block has come for long
     │   └── HeadWentBack            its newest block is older than one we have seen
     ├── AllEndpointsFailed          every endpoint of the chain failed
     ├── Disagreement                endpoints gave different answers for one block
@@ -168,6 +169,21 @@ class StaleHead(EndpointError):
             endpoint,
             f"its newest block {number} is {age_s} s old, more than the {limit_s} s allowed; "
             "it is out of sync (or raise max_block_age)",
+        )
+        self.number = number
+        self.age_s = age_s
+        self.limit_s = limit_s
+
+
+class Standstill(StaleHead):
+    """No block has come for longer than the chain's rhythm explains, however old the newest is."""
+
+    def __init__(self, endpoint: str, number: int, age_s: int, limit_s: int) -> None:
+        EndpointError.__init__(
+            self,
+            endpoint,
+            f"no block after {number} for {age_s} s, more than the {limit_s} s that this chain "
+            "may take; it is out of sync, or the chain stands still",
         )
         self.number = number
         self.age_s = age_s

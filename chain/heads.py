@@ -23,7 +23,7 @@ from chain.errors import (
     EndpointError,
     Malformed,
     NotJson,
-    StaleHead,
+    Standstill,
     TimedOut,
     Unreachable,
     WrongChain,
@@ -317,8 +317,8 @@ class Heads:
                 return True
         return False
 
-    def _standstill(self, silent_s: float) -> StaleHead:
+    def _standstill(self, silent_s: float) -> Standstill:
         tip = self._ring.tip
         label = ", ".join(e.label for e in self._client.pool.endpoints)
         number = tip.number if tip else 0
-        return StaleHead(label, number, int(silent_s), int(self._silence_s))
+        return Standstill(label, number, int(silent_s), int(self._silence_s))

@@ -48,6 +48,7 @@ def test_tree__as_drawn__is_as_defined() -> None:
         (errors.NotJson("https://h", "HTML"), "is this the URL of a JSON-RPC node?"),
         (errors.WrongChain("https://h", 1, 10), "fix chain_id or the RPC URL"),
         (errors.StaleHead("https://h", 5, 100, 60), "100 s old, more than the 60 s allowed"),
+        (errors.Standstill("https://h", 5, 100, 60), "no block after 5 for 100 s"),
         (errors.HeadWentBack("https://h", 5, 9), "block 9 was seen"),
         (errors.Reorged(block(5)), "read again at a new head"),
         (errors.Disagreement(None, ["a", "b"], "x"), "a and b disagree on x"),

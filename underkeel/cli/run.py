@@ -88,7 +88,7 @@ def _once(options: Globals) -> Exit:
             state = f"block {report.at.number}" if report.at else "not read"
             cause = f": {report.cause}" if report.cause else ""
             screen.print(f"{report.name}: {state}, {len(report.positions)} positions{cause}")
-        screen.print(f"{done.firing} alerts fire, {done.waiting} messages wait")
+        screen.print(f"alarms that fire: {done.firing}; messages that wait: {done.waiting}")
         if done.fault:
             screen.print(f"nothing was written: {done.fault}")
     return done.code
