@@ -97,7 +97,7 @@ class Receiver:
 
     def unsaid(self) -> int:
         """Return how many of those do not say that they are a later attempt."""
-        return self.twice() - sum(m["attempt"] > 1 for m in self.got)
+        return self.twice() - len([m for m in self.got if m["attempt"] > 1])
 
     def close(self) -> None:
         self._server.shutdown()
