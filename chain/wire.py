@@ -32,8 +32,8 @@ _ids = itertools.count(1)
 """Ids are never used twice in a process, so a late answer to an older request is foreign."""
 
 MAX_VALUES: Final = 2_000_000
-"""Commas of one answer above which it is refused: three bytes of JSON can take a hundred of ours,
-and what we ask for are few and long values."""
+"""Commas and opening brackets of one answer above which it is refused: two bytes of JSON can take a
+hundred of ours, and what we ask for are few and long values."""
 
 _MOST_NUMBER: Final = 2**63 - 1
 _MOST_TIME: Final = 253_402_300_799
@@ -111,7 +111,7 @@ def _parse(endpoint: str, body: bytes) -> Any:
         raise NotJson(endpoint, "an empty body")
     if start.startswith(b"<"):
         raise NotJson(endpoint, "HTML")
-    if body.count(b",") > MAX_VALUES:
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise TooLarge(endpoint, f"its answer holds over {MAX_VALUES} values")
     try:
         return orjson.loads(body)

@@ -7,12 +7,15 @@ from typing import Any, Final
 from chain import relay
 from chain.calls import NOT_AN_ADDRESS, TOO_FEW_WORDS, NoCode, Ok, Read, Result, Unknown
 from chain.endpoint import Endpoint, Path, Pin, Stats
-from chain.errors import EndpointError, Unsupported
+from chain.errors import EndpointError, TooLarge, Unsupported
 from chain.types import Address, BlockRef, address_of_word
 from chain.wire import Ask
 
 STRIKES: Final = 3
 """Bad answers to one read after which it is unknown."""
+FLOODS: Final = 6
+"""Answers to one read alone that were too large, after which the endpoint is what is at fault: no
+chain pays for so much, and each may be 64 MB."""
 GAS_CAP: Final = 1 << 24
 """The gas of one transaction since EIP-7825; some nodes refuse an eth_call that asks for more."""
 _PIN_WORDS: Final = (
@@ -75,6 +78,8 @@ class Work:
     empty: set[Read] = field(default_factory=set)
     """Calls that answered with nothing: is there code at all?"""
     strikes: dict[Read, int] = field(default_factory=dict)
+    floods: int = 0
+    """Answers to one read alone that were too large."""
     pin: Pin = Pin.CANONICAL
     """How the present pass names the block."""
     force: Path | None = None
@@ -143,8 +148,14 @@ class Work:
             limits.path_proven = False
 
     def shrink(self, endpoint: Endpoint, reads: Sequence[Read], error: EndpointError) -> None:
-        """Put fewer reads into one eth_call here from now on; alone where it cannot be fewer."""
+        """Put fewer reads into one eth_call here from now on; alone where it cannot be fewer.
+
+        Raises the error where whatever is asked alone is too large.
+        """
         limits = endpoint.limits
+        self.floods += len(reads) == 1 and isinstance(error, TooLarge)
+        if self.floods > FLOODS:
+            raise error
         if "cap" in error.message and limits.gas is None:
             limits.gas = GAS_CAP
         if len(reads) > 1:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from chain.calls import Unknown
 from chain.endpoint import Path
 from chain.errors import ChainError, Reorged
-from tests.chain.helpers import Clock, client
-from tests.chain.scene import BATCH, MULTICALL3, TRUTH, node
+from tests.chain.helpers import Clock, address, client
+from tests.chain.scene import BALANCE, BATCH, MULTICALL3, TOKEN, TRUTH, node
 from tests.support import faults
 
 SAME_LIE = (
@@ -123,3 +123,31 @@ def test_head__a_corrupted_height__heals_by_itself() -> None:
         with pytest.raises(ChainError):
             chain.head()
     assert chain.head() == fake.head
+
+
+@pytest.mark.parametrize("path", Path)
+def test_read__whatever_is_asked_is_too_large__given_up_before_all_was_asked_alone(
+    path: Path,
+) -> None:
+    fake = node()
+    chain = client(fake, path=path, multicall3=MULTICALL3)
+    at = chain.head()
+    fake.script.always(faults.status(413))
+    before = fake.posts
+    reads = [BALANCE.at(TOKEN, address(n)) for n in range(300)]
+    found = chain.snapshot(at).read(reads)
+    assert all(isinstance(result, Unknown) for result in found)
+    assert fake.posts - before < 80
+
+
+def test_read__one_answer_is_too_large__is_unknown_alone() -> None:
+    fake = node()
+    chain = client(fake, path=Path.SINGLE)
+    at = chain.head()
+    odd = address(77)[2:].lower().encode()
+    fake.script.always(
+        lambda asked, said: faults.Reply(status=413) if odd in asked else faults.Reply(said)
+    )
+    reads = [BALANCE.at(TOKEN, address(n)) for n in range(60, 90)]
+    found = chain.snapshot(at).read(reads)
+    assert [n for n, one in enumerate(found, 60) if isinstance(one, Unknown)] == [77]

@@ -47,8 +47,10 @@ def test_decode__error_null_beside_result__is_a_result() -> None:
     assert wire.decode(E, body, [1]) == ["0x1"]
 
 
-def test_decode__millions_of_tiny_values__are_refused_before_they_are_made() -> None:
-    body = b'[{"jsonrpc":"2.0","id":1,"result":[' + b"[]," * wire.MAX_VALUES + b"[]]}]"
+@pytest.mark.parametrize("value", [b"[],", b"[[[[[[[[1]]]]]]]],", b'{"a":{}},', b"1,"], ids=str)
+def test_decode__millions_of_tiny_values__are_refused_before_they_are_made(value: bytes) -> None:
+    most = wire.MAX_VALUES // (value.count(b"[") + value.count(b"{") + 1)
+    body = b'[{"jsonrpc":"2.0","id":1,"result":[' + value * most + b"[]]}]"
     with pytest.raises(TooLarge, match="values"):
         wire.decode(E, body, [1])
 
