@@ -10,6 +10,7 @@ import io
 import os
 import pickle
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing import get_context
@@ -25,6 +26,8 @@ APART: Final = 200
 """Positions from which studies are made in a process of their own."""
 NICE: Final = 10
 LOOK_S: Final = 0.5
+LONGEST_S: Final = 1_800.0
+"""How long the process apart may be at one document, lest one that hangs be waited for for ever."""
 
 PIECE: Final = 20
 """Positions packed in one go: a few milliseconds."""
@@ -82,12 +85,17 @@ class Studying:
         pipe = self._pipe
         assert pipe is not None  # it was just made
         pipe.send_bytes(packed(portfolio))
+        began = time.monotonic()
         while go_on():
             if pipe.poll(LOOK_S):
                 made = pipe.recv()  # raises EOFError where the process died
                 if made is None:
                     return
                 yield made
+                began = time.monotonic()
+            elif time.monotonic() - began > LONGEST_S:
+                self.stop()
+                raise TimeoutError(f"no study came of the process apart in {LONGEST_S:.0f} s")
 
 
 def serve(pipe: Connection, config: Config, cache: Path) -> None:

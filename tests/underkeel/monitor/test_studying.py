@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,4 +87,20 @@ def test_studying__the_process_dies__says_so_and_another_one_is_made(
     studying._process.join()
     with pytest.raises(EOFError):
         list(found)
+    assert next(studying.compute(portfolio, lambda: True))[0] == "ladder"
+
+
+def test_studying__the_process_hangs__is_ended_and_another_one_is_made(
+    studying: Studying, portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "APART", 1)
+    found = studying.compute(portfolio, lambda: True)
+    next(found)
+    hung = studying._process
+    os.kill(hung.pid, signal.SIGSTOP)
+    monkeypatch.setattr(module, "LONGEST_S", 0.0)
+    with pytest.raises(TimeoutError, match="no study came of the process apart"):
+        list(found)
+    assert not hung.is_alive()
+    monkeypatch.setattr(module, "LONGEST_S", 600.0)
     assert next(studying.compute(portfolio, lambda: True))[0] == "ladder"
