@@ -87,6 +87,11 @@ def page(
     )
 
 
+def _why(paused: str) -> str:
+    """Return why it is paused: that it is, the pages say in words of their own."""
+    return paused.removeprefix("paused: ")
+
+
 def surround(document: OverviewDocument) -> dict[str, Any]:
     """Return what is above every page: the mode, the chains, what fires."""
     counts = document.counts
@@ -94,7 +99,7 @@ def surround(document: OverviewDocument) -> dict[str, Any]:
     worst = document.worst
     return {
         "mode": document.mode,
-        "halted": None if document.paused is None else name(document.paused, 200),
+        "halted": None if document.paused is None else name(_why(document.paused), 200),
         "watch": [
             {
                 "name": name(chain.name, 24),

@@ -222,7 +222,7 @@ def _unsilence(site: Site, form: Mapping[str, str]) -> str:
 
 
 def _pause(site: Site, form: Mapping[str, str]) -> str:
-    return site.acts.pause(form.get("reason", "") or "paused on the page")
+    return site.acts.pause(form.get("reason", ""))
 
 
 FORMS: Final[dict[str, Callable[[Site, Mapping[str, str]], str]]] = {

@@ -83,7 +83,8 @@
     const id = event.detail.id || news.id;
     if (id && heads.ids.has(id)) return;
     heads.ids.add(id);
-    if (news.alert || news.severity === "critical" || news.severity === "warning") toast(news);
+    const loud = news.severity === "critical" || news.severity === "warning";
+    if (loud || news.alert || news.kind === "alert") toast(news); // a silence is of no one alert
     reload();
   });
 
@@ -143,6 +144,12 @@
     };
     image.src = plain;
   };
+
+  // What was asked for is on its way: its form stays open else, as if nothing had happened.
+  document.addEventListener("submit", (event) => {
+    const box = event.target.closest("details.silencer");
+    if (box) box.open = false;
+  });
 
   // What is not a page, such as a problem told as JSON, never takes a page's place.
   document.addEventListener("htmx:before:swap", (event) => {
