@@ -101,11 +101,14 @@ def silence_alerts(
     with _store(config) as store, store.writing() as db:
         match = _matchers(db, wanted)
         now = store.clock()
+        known = any(matches(match, given_of(row)) for row in alerts.every(db))
         try:
             made = acts.silence(db, rules, match, now + seconds(lasts), by or _me(), why, now)
         except ValueError as error:
             raise UsageError(str(error)) from None
     text = f"silence {made}: quiet for {duration(seconds(lasts))}"
+    if not known:
+        text += "; no alert is of that yet: see how names are written in `underkeel alert list`"
     return _said(options, "silence", text, str(made))
 
 

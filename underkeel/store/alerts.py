@@ -1,6 +1,6 @@
 """The rows of alerts: loaded in bulk each cycle, and written only where something changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -64,6 +64,11 @@ def live(db: Connection, chain: str | None = None) -> dict[str, AlertRow]:
     if chain is not None:
         query = query.where(alerts.c.chain == chain)
     return {row.key: _row(row) for row in db.execute(query)}
+
+
+def every(db: Connection) -> Iterator[AlertRow]:
+    """Yield every alert, those that are ok too."""
+    return (_row(row) for row in db.execute(select(alerts)))
 
 
 def some(db: Connection, keys: Sequence[str]) -> dict[str, AlertRow]:

@@ -153,7 +153,8 @@ def test_silence__two_alerts__one_silence_is_of_one(ids: list[str]) -> None:
 def test_silence__by_label_and_by_id__held_until_ended(ids: list[str]) -> None:
     made = json.loads(run("silence", "rule=hf-*", "--for", "2h", "--json").stdout)
     assert made["action"] == "silence"
-    assert "quiet for 2 h" in run("silence", ids[0], "--for", "2h", "--why", "moving").stdout
+    quiet = run("silence", ids[0], "--for", "2h", "--why", "moving").stdout
+    assert quiet.splitlines() == [f"silence {int(made['id']) + 1}: quiet for 2 h"]
     listed = json.loads(run("silences", "--json").stdout)["silences"]
     assert {one["reason"]: one["match"] for one in listed} == {
         "": {"rule": "hf-*"}, "moving": {"alert": ids[0]},
@@ -163,6 +164,13 @@ def test_silence__by_label_and_by_id__held_until_ended(ids: list[str]) -> None:
     again = run("unsilence", made["id"])
     assert (again.exit_code, "no silence" in again.stderr) == (1, True)
     assert "1 silence(s)" in run("list").stdout
+
+
+def test_silence__of_nothing_that_is_there__made_and_said(ids: list[str]) -> None:
+    made = run("silence", "wallet=nobody", "--for", "2h")
+    assert made.exit_code == 0
+    assert "no alert is of that yet" in made.stdout
+    assert "yet" not in run("silence", "protocol=*", "--for", "2h").stdout  # one fires, one is ok
 
 
 def test_silences__none__says_so(ids: list[str]) -> None:
