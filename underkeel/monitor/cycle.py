@@ -37,6 +37,8 @@ CHEAP_S: Final = 0.05
 """A document that takes no longer is stored together with all else."""
 SLICE_S: Final = 0.1
 """The least time that a dear document is given at once."""
+FAULT_S: Final = 1.0
+"""The same while the chain cannot be read: there is less to be late for, and the next is far."""
 JUMP: Final = 0.02
 """A price that moved by this share since all accounts were read has all of them read at once."""
 ATTEMPTS: Final = 3
@@ -285,7 +287,9 @@ class Cycle:
             self._last_valuation = report.valuation
         names = {Address(w.address): n for n, w in self._settings.wallets.items()}
         portfolio = Portfolio(tuple(names), (known,), names)
-        body = self._papers.document(portfolio, now, None if report.fault else budget_s)
+        if report.fault:
+            budget_s = max(budget_s, FAULT_S)
+        body = self._papers.document(portfolio, now, budget_s)
         ended = self._monotonic()
         self._paper_spent += ended - began
         if body is None:

@@ -236,3 +236,27 @@ def _until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_papers__the_chain_fails_with_many_positions__none_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, papers = standing(), Papers(monotonic=count().__next__)
+    kept.take(raw(*(lent(n) for n in range(1, 41))), 0.0)
+    whole = document(papers, kept)
+    assert len(whole["positions"]) == 40
+    monkeypatch.setattr("underkeel.monitor.papers.position", pytest.fail)
+    told = document(papers, kept, at=None, fault=Fault.DOWN, cause="no answer")
+    assert {p["liquidation"]["status"] for p in told["positions"]} == {"unknown"}
+    back = document(papers, kept)
+    assert back["positions"] == whole["positions"]
+
+
+def test_papers__the_chain_fails_half_way_through_the_first__the_rest_is_still_waited_for() -> None:
+    kept, papers = standing(), Papers(monotonic=count().__next__)
+    kept.take(raw(*(lent(n) for n in (1, 2, 3))), 0.0)
+    down = replace(report(kept), at=None, fault=Fault.DOWN, cause="no")
+    told = Portfolio((scene.OWNER,), (down,), {scene.OWNER: "mine"})
+    assert [papers.document(told, 2.0, 0.5) for _ in range(2)] == [None, None]
+    whole = orjson.loads(papers.document(told, 2.0, 0.5) or b"")
+    assert [p["liquidation"]["status"] for p in whole["positions"]] == ["unknown"] * 3
