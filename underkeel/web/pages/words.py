@@ -137,6 +137,15 @@ def edge(found: Boundary) -> str:
     return f"{name(found.label, 24) or fmt.short(found.factor)} {'≤' if down else '≥'} {text}"
 
 
+def way_back(found: Boundary) -> str:
+    """Return the price that ends a liquidation: `safe if ETH / USD ≥ 1,700.00, +5.10 %`."""
+    down, raw, current = found.direction == "down", found.safe_price_raw, int(found.current_raw)
+    text = fmt.price(int(raw), int(found.decimals), up=down)
+    move = f", {fmt.percent(int(raw) - current, current)}" if current else ""
+    label = name(found.label, 24) or fmt.short(found.factor)
+    return f"safe if {label} {'≥' if down else '≤'} {text}{move}"
+
+
 def distance(found: Boundary) -> str:
     """Return how far that is from here, towards zero: never further than it is."""
     about = "" if found.exact else "about "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from underkeel.documents.events import Event
+from underkeel.documents.models import Boundary
 from underkeel.web.pages import cells, words
 from underkeel.web.pages.routes import back
 from underkeel.web.pages.views.alerts import timeline
@@ -130,3 +133,21 @@ def test_timeline__good_news__is_not_drawn_as_danger(
     )  # fmt: skip
     (line,) = timeline([happened], "UTC")
     assert (line["icon"], line["word"], line["tone"]) == shown
+
+
+@pytest.mark.parametrize(
+    ("direction", "shown"),
+    [
+        ("down", "safe if ETH / USD ≥ 2,545.46, +13.14 %"),
+        ("up", "safe if ETH / USD ≤ 2,545.45, +13.14 %"),
+    ],
+)
+def test_way_back__past_the_edge__price_that_is_safe_again(
+    direction: Literal["down", "up"], shown: str
+) -> None:
+    found = Boundary(
+        factor="0x" + "1" * 40, label="ETH / USD", price_raw="254545000000",
+        safe_price_raw="254545454546", current_raw="225000000000", decimals="8",
+        distance_frac=0.13, direction=direction, mode="jump", exact=True,
+    )  # fmt: skip
+    assert words.way_back(found) == shown

@@ -143,13 +143,14 @@ def sums(position: Position) -> tuple[Cell, Cell]:
 
 
 def nearest(position: Position) -> Cell:
-    """Return the nearest liquidation price and how far it is."""
+    """Return the nearest liquidation price and how far it is; where safety begins if past it."""
     found = position.liquidation
     if not found.boundary:
         return plain("–" if found.health_raw is None else "no single price")
     near = found.boundary[0]
     if found.status == "liquidatable":
-        return Cell("now", "edge", 0.0, {"below": words.edge(near)})
+        back = next((b for b in found.boundary if b.direction == "down"), near)
+        return Cell("now", "edge", 0.0, {"below": words.way_back(back)})
     return Cell(words.edge(near), "edge", abs(near.distance_frac), {"below": words.distance(near)})
 
 
