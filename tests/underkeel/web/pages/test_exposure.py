@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.e2e.web import documents as made
 from tests.e2e.web import studies
 from underkeel.documents.exposure import ExposureDocument
-from underkeel.web.pages.views.exposure import streams
+from underkeel.web.pages.views.exposure import called, streams
 
 
 def flows(document: ExposureDocument) -> dict[tuple[str, str], float]:
@@ -49,3 +49,9 @@ def test_streams__long_lattice__is_no_matter_of_paths() -> None:
         edges += [(f"{x}{i}", f"{y}{i + 1}") for x in "ab" for y in "ab"]
     found = flows(document(*edges))
     assert sum(v for (_, target), v in found.items() if target.endswith("60")) == 100.0
+
+
+def test_called__chain_without_a_name__says_that_it_is_one_once() -> None:
+    node = studies.exposure(0, made.ethereum(0)).nodes[0]
+    given = {"id": "chain:10", "kind": "chain", "label": "", "address": None}
+    assert called(node.model_copy(update=given)) == "chain 10"

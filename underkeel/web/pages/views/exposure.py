@@ -78,7 +78,8 @@ def called(node: ExposureNode) -> str:
     """Return a node's own name, or what it is and where."""
     if node.label:
         return name(f"{node.label} ({node.kind})", 48)
-    return name(f"{node.kind} {fmt.short(node.address) if node.address else node.id}", 48)
+    own = fmt.short(node.address) if node.address else node.id.removeprefix(f"{node.kind}:")
+    return name(f"{node.kind} {own}", 48)
 
 
 def failures(found: Sequence[ExposureWorst], labels: dict[str, str]) -> Table:
