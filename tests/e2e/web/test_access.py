@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.web.cargo import ALERT
 from tests.e2e.web.conftest import PHONE, Open
@@ -81,14 +81,20 @@ def test_keyboard__alone__walks_skips_and_goes(open_window: Open) -> None:
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "q"
     page.keyboard.type("spark")
-    in_head = "document.activeElement.closest('thead') !== null"
-    for _ in range(6):  # past what filters there are
-        page.keyboard.press("Tab")
-        if page.evaluate(in_head):
-            break
-    assert page.evaluate(in_head)
+    # While a page is read again its headings are no buttons for a moment: then once more.
+    assert any(_walks_to_the_head(page) for _ in range(3))
     page.keyboard.press("Enter")
     assert page.locator("#positions th[aria-sort]").count() == 1
+
+
+def _walks_to_the_head(page: Page) -> bool:
+    """Walk from the search past what filters there are; return whether that leads to a heading."""
+    page.locator("#q").focus()
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('thead') !== null"):
+            return True
+    return False
 
 
 def test_theme__toggled__is_remembered(open_window: Open) -> None:
