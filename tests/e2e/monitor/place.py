@@ -196,6 +196,8 @@ class Place:
             "UNDERKEEL_CACHE_DIR": str(self.folder / "cache"),
             "HOOK_SECRET": SECRET,
             "TEST_CLOCKS": str(clocks),
+            # Where its disk is full it would leave halves of compiled modules for others to read.
+            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "contracts")]),
         }
         popen = subprocess.Popen(
